@@ -1,0 +1,141 @@
+"""The answer to one frame, as JSON on `mairror.ages.v1`.
+
+Boxes and landmarks are fractions of the frame, because WebRTC changes the picture size by itself.
+A face without a reliable age carries `"age": null` and says why. Zero faces is an answer.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from contracts.errors import InvalidInput, Reason
+
+ANSWER_TYPE = "mairror.answer.v1"
+ANSWER_SCHEMA = "/schemas/answer.v1.json"
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Years = Annotated[float, Meta(ge=0.0, le=120.0)]
+Point = Annotated[tuple[float, float], Meta(description="x and y as fractions of the frame; may lie outside it")]
+
+
+class FrameInfo(Struct, frozen=True):
+    """Which frame was answered."""
+
+    id: str
+    connection: str
+    sequence: Annotated[int, Meta(ge=0)]
+    captured_at: datetime
+    width: Annotated[int, Meta(ge=1)]
+    height: Annotated[int, Meta(ge=1)]
+    origin: Literal["webcam", "camera", "file", "upload", "sample"]
+
+
+class Box(Struct, frozen=True):
+    """A face's box, fractions of the frame."""
+
+    x: Fraction
+    y: Fraction
+    width: Fraction
+    height: Fraction
+
+
+class QualityInfo(Struct, frozen=True):
+    """How good the picture of the face is."""
+
+    size_px: Annotated[float, Meta(ge=0, description="shorter side of the box, pixels")]
+    sharpness: Fraction
+    brightness: Fraction
+    yaw: Annotated[float, Meta(ge=-90, le=90, description="degrees, from the landmarks, approximate")]
+    roll: Annotated[float, Meta(ge=-180, le=180, description="degrees")]
+
+
+class Age(Struct, frozen=True):
+    """An age estimate: years, with an interval that covers the true age in `coverage` of cases."""
+
+    years: Years
+    low: Years
+    high: Years
+    coverage: Fraction
+    smoothed_years: Annotated[Years | None, Meta(description="fused over the track's frames; null without a track")]
+    frames: Annotated[int, Meta(ge=1, description="frames of the track behind smoothed_years")]
+
+
+class Abstained(Struct, frozen=True):
+    """Why there is no age."""
+
+    reason: Literal["too_small", "too_blurred", "turned_away", "spread_too_wide"]
+    detail: str
+
+
+class Face(Struct, frozen=True):
+    """One face."""
+
+    track: str | None
+    box: Box
+    score: Fraction
+    landmarks: Annotated[list[Point], Meta(min_length=5, max_length=5)]
+    quality: QualityInfo
+    age: Age | None
+    abstained: Abstained | None
+
+
+class ModelInfo(Struct, frozen=True):
+    """Which model answered."""
+
+    preset: str
+    version: str
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    detector: str
+
+
+class Timing(Struct, frozen=True):
+    """Milliseconds by stage. `total` runs from capture to the hand-over of the answer.
+
+    When the producer's clock and the broker's differ by more than 2 s, `capture_to_ingest` and
+    `total` are null, `clock` is "skewed" and `reason` is "clock".
+    """
+
+    capture_to_ingest: float | None
+    queue: float
+    decode: float
+    detect: float
+    estimate: float
+    publish: Annotated[float, Meta(description="confirmation time of the previous answers of this processor")]
+    total: float | None
+    clock: Literal["ok", "skewed"]
+    reason: Literal["clock"] | None = None
+
+
+class Answer(Struct, frozen=True):
+    """The answer to one frame."""
+
+    id: str
+    stream: str
+    frame: FrameInfo
+    faces: list[Face]
+    model: ModelInfo
+    timing_ms: Timing
+    dropped_since_last: Annotated[dict[str, int], Meta(description="frames of the stream dropped since, by cause")]
+
+
+_decoder = msgspec.json.Decoder(Answer)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(value: Struct) -> bytes:
+    """Any message as JSON bytes."""
+    return _encoder.encode(value)
+
+
+def decode_answer(body: bytes) -> Answer:
+    """Read an answer; unknown fields are ignored, so that newer writers do not break older readers.
+
+    Raises:
+        InvalidInput: not JSON, or not an answer.
+    """
+    try:
+        return _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise InvalidInput(Reason.BAD_BODY, f"not an answer: {error}") from error

@@ -1,0 +1,1 @@
+"""The Faust application: frames in, answers out."""

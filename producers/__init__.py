@@ -1,0 +1,1 @@
+"""Frame publishers: what turns a camera, a file or a photo into frames on Kafka."""
