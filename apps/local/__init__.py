@@ -1,0 +1,1 @@
+"""One machine, no Docker: a real Kafka broker, a MongoDB-wire store and every service under one supervisor."""

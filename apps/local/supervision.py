@@ -1,0 +1,263 @@
+"""Keeps the services running: `supervisord` as a child process, spoken to over a unix socket.
+
+Guarantee: a service that dies is started again; and nothing outlives its parent: `setpriv --pdeathsig TERM`
+stands before every service and before supervisord, so that even `kill -9` of one of them leaves no process.
+Everything started here carries `STACK_DATA_DIR` in its environment, by which strays are recognised.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import xmlrpc.client
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+
+from contracts.errors import FatalError, RetryableError
+
+MARK = "STACK_DATA_DIR"
+SETTLED_SECONDS = 5
+"""A service that lives this long is running; one that dies sooner is started again after a growing pause."""
+RETRIES = 20
+LOG_BYTES = "5MB"
+_SOCKET_LIMIT = 107
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process to keep running."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of whoever starts the stack."""
+    after: tuple[str, ...] = ()
+    """What must be ready before it is started; the stack sees to it."""
+    stop_seconds: int = 4
+    """Time between SIGTERM and SIGKILL, seconds."""
+    autostart: bool = True
+    """Start together with supervisord?"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """What supervisord says about one service."""
+
+    name: str
+    state: str
+    """`running`, `starting`, `backoff`, `stopping`, `stopped`, `exited` or `fatal`."""
+    pid: int | None
+    uptime_seconds: float
+
+
+def bound_to_parent(command: list[str]) -> list[str]:
+    """The same command, told to stop (SIGTERM) when the thread that starts it ends.
+
+    Raises:
+        FatalError: `setpriv` is missing.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise FatalError("setpriv is missing: sudo apt-get install -y util-linux")
+    return [setpriv, "--pdeathsig", "TERM", "--", *command]
+
+
+class Supervisor:
+    """supervisord of one data folder. `start` makes the caller's process its parent; the rest works from anywhere."""
+
+    def __init__(self, data_dir: Path, directory: Path) -> None:
+        """`directory` is the working directory of every service."""
+        self.data_dir = data_dir
+        self.directory = directory
+        self.socket = _runtime_dir(data_dir) / "supervisor.sock"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self, services: Iterable[Service]) -> None:
+        """Write the configuration and start supervisord, which starts every `autostart` service.
+
+        Call from a thread that lives as long as the stack: the kernel counts the thread as the parent.
+        """
+        self._make_runtime_dir()
+        (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        config = self.data_dir / "supervisord.conf"
+        config.write_text(render(services, self.data_dir, self.directory, self.socket))
+        config.chmod(0o600)
+        self.socket.unlink(missing_ok=True)
+        command = bound_to_parent([sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)])
+        with (self.data_dir / "logs" / "supervisord.out").open("wb") as output:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, MARK: str(self.data_dir)},
+                start_new_session=True,  # Ctrl-C reaches the caller only; the caller stops things in order.
+            )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the supervisord that this object started."""
+        return self._child.pid if self._child else None
+
+    def died(self) -> int | None:
+        """Exit status of the supervisord that this object started, None while it runs."""
+        return self._child.poll() if self._child else None
+
+    def processes(self) -> dict[str, Process]:
+        """State of every service; empty when no supervisord answers."""
+        try:
+            answer = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
+        except RetryableError:
+            return {}
+        return {entry["name"]: _process(entry) for entry in answer}
+
+    def start_service(self, name: str) -> None:
+        """Start one service that is not running."""
+        self._call("startProcess", name, False)
+
+    def stop_service(self, name: str) -> None:
+        """Send SIGTERM to one service, SIGKILL after its `stop_seconds`; returns at once."""
+        try:
+            self._call("stopProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString:
+                raise
+
+    def shutdown(self) -> None:
+        """Ask supervisord to stop everything and end; returns at once, also when none is there."""
+        try:
+            self._call("shutdown")
+        except RetryableError:
+            return
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for the supervisord that this object started to end; False when it still runs, seconds."""
+        if self._child is None:
+            return True
+        try:
+            self._child.wait(max(timeout, 0.0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def strays(self) -> list[psutil.Process]:
+        """Every process of this data folder's stack, found by the mark in its environment."""
+        return [process for process in psutil.process_iter() if _mark(process) == str(self.data_dir)]
+
+    def _call(self, method: str, *arguments: object) -> object:
+        transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        try:
+            return cast(object, getattr(proxy.supervisor, method)(*arguments))
+        except (OSError, HTTPException, xmlrpc.client.ProtocolError) as error:
+            raise RetryableError(f"supervisord does not answer on {self.socket}: {error}") from error
+        finally:
+            transport.close()
+
+    def _make_runtime_dir(self) -> None:
+        folder = self.socket.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.stat()
+        if owner.st_uid != os.getuid() or owner.st_mode & 0o077:
+            raise FatalError(f"{folder} belongs to somebody else or is open to others: remove it and try again")
+        if len(str(self.socket)) > _SOCKET_LIMIT:
+            raise FatalError(f"{self.socket} is too long for a socket: set XDG_RUNTIME_DIR to a shorter folder")
+
+
+def render(services: Iterable[Service], data_dir: Path, directory: Path, socket: Path) -> str:
+    """The text of `supervisord.conf`.
+
+    Raises:
+        FatalError: a value has characters the format cannot carry.
+    """
+    logs = data_dir / "logs"
+    main = {
+        "logfile": logs / "supervisord.log",
+        "logfile_maxbytes": "1MB",
+        "logfile_backups": "1",
+        "pidfile": socket.with_name("supervisord.pid"),
+        "childlogdir": logs,
+        "nodaemon": "true",
+        "silent": "true",
+    }
+    rpc = {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"}
+    sections = [
+        _section("unix_http_server", {"file": socket, "chmod": "0700"}),
+        _section("supervisord", main),
+        _section("rpcinterface:supervisor", rpc),
+    ]
+    return "\n".join(sections + [_program(service, logs, directory) for service in services])
+
+
+def _program(service: Service, logs: Path, directory: Path) -> str:
+    values: dict[str, object] = {
+        "directory": directory,
+        "autostart": str(service.autostart).lower(),
+        "autorestart": "true",
+        "startsecs": SETTLED_SECONDS,
+        "startretries": RETRIES,
+        "stopsignal": "TERM",
+        "stopwaitsecs": service.stop_seconds,
+        "stopasgroup": "false",
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": logs / f"{service.name}.log",
+        "stdout_logfile_maxbytes": LOG_BYTES,
+        "stdout_logfile_backups": "1",
+    }
+    text = _section(f"program:{service.name}", values)
+    command = _line("command", shlex.join(bound_to_parent(service.command)))
+    environment = _line("environment", ",".join(f"{key}={_quoted(value)}" for key, value in service.environment.items()))
+    return text + command + environment
+
+
+def _section(name: str, values: Mapping[str, object]) -> str:
+    return f"[{name}]\n" + "".join(_line(key, str(value)) for key, value in values.items())
+
+
+def _line(key: str, value: str) -> str:
+    # The format has no escapes for these: a comment would begin, or the line would end.
+    if re.search(r"[\n\r]|\s[;#]", value):
+        raise FatalError(f"supervisord cannot carry {value!r}: a path or value holds a line break, ' ;' or ' #'")
+    return f"{key} = {value.replace('%', '%%')}\n"
+
+
+def _quoted(value: str) -> str:
+    # Quotes cannot be escaped either, and quotes at the ends are stripped.
+    if '"' in value or value[:1] == "'" or value[-1:] == "'":
+        raise FatalError(f"supervisord cannot carry the value {value!r}: it has quotes")
+    return f'"{value}"'
+
+
+def _runtime_dir(data_dir: Path) -> Path:
+    """A short folder for the socket: its path may have 107 characters, a data folder's may have more."""
+    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    return Path(base) / f"mairror-{os.getuid()}-{digest}"
+
+
+def _process(entry: Mapping[str, Any]) -> Process:
+    alive = bool(entry["pid"])
+    return Process(
+        name=str(entry["name"]),
+        state=str(entry["statename"]).lower(),
+        pid=int(entry["pid"]) if alive else None,
+        uptime_seconds=float(entry["now"] - entry["start"]) if alive else 0.0,
+    )
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.environ().get(MARK)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+        return None  # Gone meanwhile, or somebody else's.
