@@ -167,7 +167,9 @@ class BrokerSpec:
         command += ["-c", str(self.data_dir / "server.properties")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
         if done.returncode != 0:
-            raise FatalError(f"formatting {self.data_dir / 'log'} failed: {(done.stderr or done.stdout).strip()[-400:]}")
+            raise FatalError(
+                f"formatting {self.data_dir / 'log'} failed: {(done.stderr or done.stdout).strip()[-400:]}"
+            )
 
 
 def ready(kafka: str | KafkaSettings) -> bool:
@@ -190,7 +192,7 @@ def ready(kafka: str | KafkaSettings) -> bool:
         ]
         if any(leader < 0 for _, leader in partitions):
             return False
-        asked = {partition: OffsetSpec.latest() for partition, _ in partitions}
+        asked = {partition: OffsetSpec.latest() for partition, _ in partitions}  # type: ignore[no-untyped-call]
         answers = client.list_offsets(asked, request_timeout=3) if asked else {}
         return all(answer.result(timeout=4).offset >= 0 for answer in answers.values())
     except (KafkaException, TimeoutError):

@@ -191,7 +191,17 @@ def _run_resolver(
         f'[environment]\nname = "{group}"\n[dependencies]\ncoordinates = {json.dumps(coordinates)}\n'
         f"exclusions = {json.dumps(exclusions)}\n"
     )
-    command = [sys.executable, "-m", "jgo", "--ignore-config", "--system-java", "--resolver", "python", "--links", "hard"]
+    command = [
+        sys.executable,
+        "-m",
+        "jgo",
+        "--ignore-config",
+        "--system-java",
+        "--resolver",
+        "python",
+        "--links",
+        "hard",
+    ]
     command += ["--repo-cache", str(staging / "m2"), "--cache-dir", str(work / "cache")]
     command += ["-f", str(work / "jgo.toml"), "sync"]
     lines: list[str] = []
@@ -227,18 +237,19 @@ def _exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
+def _say(text: str, fraction: float | None) -> None:
+    sys.stderr.write(f"{text}\n" if fraction is None else f"{fraction:4.0%} {text}\n")
+
+
 def _main(arguments: list[str]) -> int:
     from contracts.settings import load_settings
 
-    def say(text: str, fraction: float | None) -> None:
-        print(text if fraction is None else f"{fraction:4.0%} {text}", file=sys.stderr)
-
     if arguments == ["lock"]:
-        print(write_lock(load_settings().cache, say))
+        sys.stdout.write(f"{write_lock(load_settings().cache, _say)}\n")
     elif arguments == ["fetch"]:
-        print(fetch_jars(load_settings().cache, say).kafka.parent)
+        sys.stdout.write(f"{fetch_jars(load_settings().cache, _say).kafka.parent}\n")
     else:
-        print("usage: python -m apps.local.java lock | fetch", file=sys.stderr)
+        sys.stderr.write("usage: python -m apps.local.java lock | fetch\n")
         return 2
     return 0
 

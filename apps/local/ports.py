@@ -1,4 +1,7 @@
-"""Free ports on the loopback address. A busy port is not an error: the next free one is taken, and the caller says so."""
+"""Free ports on the loopback address.
+
+A busy port is not an error: the next free one is taken, and the caller says so.
+"""
 
 import socket
 

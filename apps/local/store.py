@@ -6,9 +6,12 @@ do not read each other's files. The built-in server killed with SIGKILL may lose
 """
 
 import shutil
+import socket
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from apps.local import java
 from apps.local.java import Jars
@@ -41,6 +44,12 @@ synchronized (server) { server.wait(); }
 """
 
 
+# One OP_MSG (wire protocol, message kind 2013) with the BSON document {ping: 1, $db: "admin"}.
+_BODY = b"\x10ping\0" + struct.pack("<i", 1) + b"\x02$db\0" + struct.pack("<i", 6) + b"admin\0" + b"\0"
+_DOCUMENT = struct.pack("<i", len(_BODY) + 4) + _BODY
+PING = struct.pack("<iiiiiB", 21 + len(_DOCUMENT), 1, 0, 2013, 0, 0) + _DOCUMENT
+
+
 @dataclass(frozen=True)
 class StoreSpec:
     """Where the store keeps its data and where it listens."""
@@ -67,7 +76,9 @@ class StoreSpec:
         if (self.data_dir / "h2").is_dir():
             return "built-in"
         if (self.data_dir / "mongod").is_dir() and self.mongod is None:
-            raise FatalError(f"{self.data_dir / 'mongod'} was written by mongod, which is not on PATH: install it again")
+            raise FatalError(
+                f"{self.data_dir / 'mongod'} was written by mongod, which is not on PATH: install it again"
+            )
         return "mongod" if self.mongod else "built-in"
 
     def prepare(self) -> None:
@@ -104,6 +115,10 @@ def found_mongod() -> Path | None:
 
 def ready(uri: str) -> bool:
     """Does the store answer `ping`?"""
-    from sinks.mongo.store import ping
-
-    return ping(uri)
+    address = urlsplit(uri)
+    try:
+        with socket.create_connection((address.hostname or HOST, address.port or 27017), timeout=2) as connection:
+            connection.sendall(PING)
+            return b"ok\x00" in connection.recv(4096)
+    except OSError:
+        return False

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+from supervisor.xmlrpc import SupervisorTransport
 
 from contracts.errors import FatalError, RetryableError
 
@@ -217,7 +217,9 @@ def _program(service: Service, logs: Path, directory: Path) -> str:
     }
     text = _section(f"program:{service.name}", values)
     command = _line("command", shlex.join(bound_to_parent(service.command)))
-    environment = _line("environment", ",".join(f"{key}={_quoted(value)}" for key, value in service.environment.items()))
+    environment = _line(
+        "environment", ",".join(f"{key}={_quoted(value)}" for key, value in service.environment.items())
+    )
     return text + command + environment
 
 

@@ -1,0 +1,117 @@
+"""What one start of the stack will run, and where: ports are chosen, addresses follow from them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apps
+from apps.local import ports, store
+from apps.local.broker import BrokerSpec
+from apps.local.folder import ServiceState, StackState
+from apps.local.java import Jars, Progress
+from apps.local.services import BROKER, STORE, Row
+from apps.local.store import StoreSpec
+from apps.local.supervision import Service
+from contracts.settings import Settings
+from model.manifest import load_preset
+from model.weights import WEIGHTS, fetch
+
+BROKER_PORT = 9092
+CONTROLLER_PORT = 9093
+STORE_PORT = 27017
+SERVERS = (BROKER, STORE)
+DETECTOR = "yunet"
+PACKAGES = Path(apps.__file__).parent.parent
+"""The folder of our packages: working directory of every service, so that none shadows them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Services with their ports, and the addresses clients use."""
+
+    services: tuple[Service, ...]
+    ports: dict[str, int]
+    bootstrap: str
+    mongo_uri: str
+    addresses: dict[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the services, servers first."""
+        return [service.name for service in self.services]
+
+    def state(self, settings: Settings) -> StackState:
+        """The state before anything runs."""
+        return StackState(
+            ready=False,
+            url=self.addresses.get("url"),
+            gateway_url=self.addresses.get("gateway_url"),
+            bootstrap=self.bootstrap,
+            mongo_uri=self.mongo_uri,
+            data_dir=str(Path(settings.data).expanduser().resolve()),
+            services={name: ServiceState("stopped", port=self.ports[name]) for name in self.names},
+        )
+
+
+def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], progress: Progress) -> Plan:
+    """Choose ports, prepare broker and store (unless the environment names others), and line the services up."""
+    taken: set[int] = set()
+
+    def port(name: str, wanted: int) -> int:
+        chosen = ports.choose(wanted, taken)
+        if chosen != wanted:
+            progress(f"port {wanted} is busy: {name} takes {chosen}", None)
+        return chosen
+
+    servers: list[Service] = []
+    chosen: dict[str, int] = {}
+    bootstrap, uri, rewind = settings.kafka.bootstrap, settings.mongo.uri, settings.mongo.rewind_seconds
+    if not _given("MAIRROR_KAFKA__BOOTSTRAP"):
+        broker = BrokerSpec(
+            data_dir / "kafka",
+            port(BROKER, BROKER_PORT),
+            port("controller", CONTROLLER_PORT),
+            jars,
+            logs=data_dir / "logs",
+        )
+        broker.prepare()
+        bootstrap, chosen[BROKER] = broker.bootstrap, broker.port
+        servers.append(Service(BROKER, broker.command()))
+    if not _given("MAIRROR_MONGO__URI"):
+        spec = StoreSpec(data_dir / "store", port(STORE, STORE_PORT), jars, mongod=store.found_mongod())
+        spec.prepare()
+        uri, chosen[STORE] = spec.uri, spec.port
+        rewind = store.REWIND_SECONDS if spec.engine == "built-in" else rewind
+        servers.append(Service(STORE, spec.command()))
+    shared = {
+        "MAIRROR_KAFKA__BOOTSTRAP": bootstrap,
+        "MAIRROR_MONGO__URI": uri,
+        "MAIRROR_MONGO__REWIND_SECONDS": str(rewind),
+        "MAIRROR_DATA": str(data_dir),
+        "MAIRROR_CACHE": str(settings.cache.expanduser().resolve()),
+        "MAIRROR_LOG_LEVEL": settings.log_level,
+    }
+    chosen |= {row.name: port(row.name, row.port) for row in rows}
+    ours = [row.service({**shared, "MAIRROR_WEB__PORT": str(chosen[row.name])}) for row in rows]
+    addresses: dict[str, str] = {row.address: f"http://{ports.HOST}:{chosen[row.name]}" for row in rows if row.address}
+    return Plan((*servers, *ours), chosen, bootstrap, uri, addresses)
+
+
+def fetch_weights(settings: Settings, rows: Sequence[Row], progress: Progress) -> None:
+    """Bring the weights of the chosen preset into the cache, when a service of the table runs the model."""
+    if not any(row.needs_weights for row in rows):
+        return
+    names = {DETECTOR, load_preset(settings.model.preset).weights.name} & WEIGHTS.keys()
+
+    def tell(name: str, step: str) -> None:
+        if step != "present":
+            progress(f"weights {name}: {step}", None)
+
+    fetch(settings.cache, sorted(names), tell)
+
+
+def _given(key: str) -> bool:
+    """Did somebody name a server? The environment, or a file in the secrets folder."""
+    secrets = os.environ.get("MAIRROR_SECRETS_DIR")
+    return key in os.environ or bool(secrets and (Path(secrets) / key).exists())

@@ -1,0 +1,43 @@
+"""Which services `mairror up` runs, in one table. Adding one is one line; its command is `mairror serve NAME`."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from apps.local.supervision import Service
+
+BROKER = "broker"
+STORE = "store"
+TOPICS = "topics"
+"""Not a process: true once the topics are applied."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One service of ours. It serves `/readyz` on its port and stops within `stop_seconds` of SIGTERM."""
+
+    name: str
+    port: int
+    """Wanted port; a busy one moves to the next free one."""
+    after: tuple[str, ...] = ()
+    """What must be ready before it is started. Empty: at once (it waits for what it needs by itself)."""
+    address: Literal["url", "gateway_url"] | None = None
+    """Under which name its address is announced."""
+    stop_seconds: int = 4
+    needs_weights: bool = False
+    """Does it run the model?"""
+    arguments: tuple[str, ...] = ()
+    """Arguments of the Python interpreter, when it is not `-m apps.cli serve NAME`."""
+
+    def service(self, environment: Mapping[str, str]) -> Service:
+        """What supervision runs."""
+        command = [sys.executable, *(self.arguments or ("-m", "apps.cli", "serve", self.name))]
+        return Service(self.name, command, environment, self.after, self.stop_seconds, autostart=not self.after)
+
+
+# The processor needs seconds to import and warm its model: it starts first and waits for its topics by itself.
+SERVICES = (
+    Row("processor", 8610, needs_weights=True),
+    Row("sink-mongo", 8611, after=(STORE, TOPICS)),
+)
