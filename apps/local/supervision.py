@@ -90,13 +90,14 @@ class Supervisor:
         self._make_runtime_dir()
         (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
         config = self.data_dir / "supervisord.conf"
-        config.write_text(render(services, self.data_dir, self.directory, self.socket))
+        config.write_text(render(services, self.directory, self.socket))
         config.chmod(0o600)
         self.socket.unlink(missing_ok=True)
         command = bound_to_parent([sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)])
         with (self.data_dir / "logs" / "supervisord.out").open("wb") as output:
             self._child = subprocess.Popen(
                 command,
+                cwd=self.data_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -174,19 +175,20 @@ class Supervisor:
             raise FatalError(f"{self.socket} is too long for a socket: set XDG_RUNTIME_DIR to a shorter folder")
 
 
-def render(services: Iterable[Service], data_dir: Path, directory: Path, socket: Path) -> str:
-    """The text of `supervisord.conf`.
+def render(services: Iterable[Service], directory: Path, socket: Path) -> str:
+    """The text of `supervisord.conf`, for a supervisord whose working directory is the data folder.
+
+    Log files are named from there: the format expands `%` in them twice, so no escape works for both.
 
     Raises:
         FatalError: a value has characters the format cannot carry.
     """
-    logs = data_dir / "logs"
     main = {
-        "logfile": logs / "supervisord.log",
+        "logfile": "logs/supervisord.log",
         "logfile_maxbytes": "1MB",
         "logfile_backups": "1",
         "pidfile": socket.with_name("supervisord.pid"),
-        "childlogdir": logs,
+        "childlogdir": "logs",
         "nodaemon": "true",
         "silent": "true",
     }
@@ -196,10 +198,10 @@ def render(services: Iterable[Service], data_dir: Path, directory: Path, socket:
         _section("supervisord", main),
         _section("rpcinterface:supervisor", rpc),
     ]
-    return "\n".join(sections + [_program(service, logs, directory) for service in services])
+    return "\n".join(sections + [_program(service, directory) for service in services])
 
 
-def _program(service: Service, logs: Path, directory: Path) -> str:
+def _program(service: Service, directory: Path) -> str:
     values: dict[str, object] = {
         "directory": directory,
         "autostart": str(service.autostart).lower(),
@@ -211,7 +213,7 @@ def _program(service: Service, logs: Path, directory: Path) -> str:
         "stopasgroup": "false",
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": logs / f"{service.name}.log",
+        "stdout_logfile": f"logs/{service.name}.log",
         "stdout_logfile_maxbytes": LOG_BYTES,
         "stdout_logfile_backups": "1",
     }
