@@ -7,6 +7,8 @@ OpenTelemetry's Kafka instrumentation, prefixed as the CloudEvents mapping asks.
 
 from datetime import UTC, datetime
 
+from confluent_kafka import Message
+
 Headers = list[tuple[str, bytes]]
 
 SPEC_VERSION = "1.0"
@@ -46,3 +48,12 @@ def parse_time(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"time {text!r} has no zone")
     return moment
+
+
+def header_texts(message: Message) -> dict[str, str]:
+    """Headers of a record as text; bytes that are no UTF-8 are replaced, empty headers left out."""
+    found = {}
+    for name, value in message.headers() or []:
+        if value:
+            found[str(name)] = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return found

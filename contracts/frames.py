@@ -48,6 +48,16 @@ class Frame:
         """Deterministic: see `contracts.ids.frame_id`."""
         return ids.frame_id(self.stream, self.connection, self.sequence)
 
+    @property
+    def key(self) -> str:
+        """The record key: the stream id, or the upload id."""
+        return self.stream.removeprefix("upload/")
+
+    @property
+    def is_upload(self) -> bool:
+        """Uploads never expire and have no tracks."""
+        return self.origin == "upload"
+
     def headers(self) -> Headers:
         """As Kafka headers."""
         traceparent = self.traceparent or ids.new_traceparent()

@@ -55,10 +55,16 @@ class ProcessorSettings(_Group):
     """How frames become answers."""
 
     group: str = Field("mairror-processor", description="Consumer group; also the Faust app id.")
+    instance: str | None = Field(
+        None,
+        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+        description="Static member id: a restarted processor gets its partitions back at once. Unique per process.",
+    )
     batch_sizes: Annotated[tuple[int, ...], NoDecode] = Field(
         (1, 2, 4, 8, 16), description="Fixed batch sizes the model is warmed up for, comma separated, ascending."
     )
     gather: int = Field(8, ge=1, le=64, description="Most frames decoded and detected as one batch.")
+    model_threads: int = Field(1, ge=1, le=64, description="Threads one model run may use.")
     decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode and detect.")
     budget_ms: float = Field(500.0, gt=0, description="Age at which a live frame is no longer worth answering, ms.")
     retries: int = Field(2, ge=0, le=10, description="How often a failing batch is tried again before dead-lettering.")

@@ -1,0 +1,125 @@
+"""`mairror up | stop | status | reset | doctor`: the one-machine stack."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from apps.cli.output import people, print_json, steps
+from apps.local import doctor as checks
+from apps.local.folder import StackState
+from apps.local.stack import Stack
+from contracts.settings import Settings, load_settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def running_settings() -> Settings:
+    """Settings, pointed at the running stack of the data folder unless the environment says otherwise."""
+    settings = load_settings()
+    state = Stack(settings).folder.read_state()
+    if state is None:
+        return settings
+    update = {}
+    if "bootstrap" not in settings.kafka.model_fields_set:
+        update["kafka"] = settings.kafka.model_copy(update={"bootstrap": state.bootstrap})
+    if "uri" not in settings.mongo.model_fields_set:
+        update["mongo"] = settings.mongo.model_copy(update={"uri": state.mongo_uri})
+    return settings.model_copy(update=update)
+
+
+def up(as_json: AsJson = False) -> None:
+    """Start everything on this machine and stay until Ctrl-C."""
+    stack = Stack(load_settings())
+    with steps() as progress:
+
+        def announce(state: StackState) -> None:
+            print_json(msgspec.to_builtins(state)) if as_json else _welcome(state)
+
+        stack.run(progress, announce)
+
+
+def _welcome(state: StackState) -> None:
+    people.print("\n[bold green]Mairror is ready.[/] Two public-domain faces are playing as the stream 'sample'.")
+    if state.url:
+        people.print(f"  open      {state.url}")
+    if state.gateway_url:
+        people.print(f"  HTTP API  {state.gateway_url}")
+    people.print("  ages      mairror tail")
+    people.print("  a camera  mairror replay 0 --stream desk --consent yours")
+    people.print(f"  Kafka     {state.bootstrap}")
+    people.print(f"  store     {state.mongo_uri}")
+    people.print(f"  data      {state.data_dir}")
+    people.print("Ctrl-C stops everything. An estimate is never proof of anybody's age.\n")
+
+
+def stop(as_json: AsJson = False) -> None:
+    """Stop the stack of the data folder."""
+    stopped = Stack(load_settings()).stop()
+    print_json({"stopped": stopped}) if as_json else people.print("stopped" if stopped else "nothing was running")
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show every service; exit 1 when not all of them are ready."""
+    state = Stack(load_settings()).status()
+    if as_json:
+        print_json(msgspec.to_builtins(state))
+    else:
+        _table(state)
+    if not state.ready:
+        raise typer.Exit(1)
+
+
+def _table(state: StackState) -> None:
+    table = Table(title=f"Mairror in {state.data_dir}", title_justify="left")
+    for column in ("service", "state", "ready", "pid", "port", "up (s)", "restarts", "memory (MB)"):
+        table.add_column(column, justify="left" if column in ("service", "state", "ready") else "right")
+    for name, service in state.services.items():
+        table.add_row(
+            name,
+            service.state,
+            "yes" if service.ready else "[red]no[/]",
+            str(service.pid or "-"),
+            str(service.port or "-"),
+            f"{service.uptime_seconds:.0f}",
+            str(service.restarts),
+            f"{service.pss_mb:.0f}",
+        )
+    people.print(table)
+    total = sum(service.pss_mb for service in state.services.values())
+    people.print(
+        f"{total:.0f} MB of memory; data {state.data_mb:.0f} of {state.data_cap_mb:.0f} MB; "
+        + ("everything is ready" if state.ready else "[red]not everything is ready[/]")
+    )
+
+
+def reset(yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete the data folder: topics, answers, history. What was downloaded stays."""
+    stack = Stack(load_settings())
+    if not yes and not typer.confirm(f"Delete {stack.folder.path} with all answers and history?", err=True):
+        raise typer.Exit(1)
+    stack.reset()
+    print_json({"removed": str(stack.folder.path)}) if as_json else people.print(f"removed {stack.folder.path}")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine and print the line that mends each problem."""
+    found = checks.run(load_settings())
+    if as_json:
+        print_json([check.__dict__ for check in found])
+    else:
+        for check in found:
+            mark = "[green]ok[/]     " if check.ok else "[red]problem[/]"
+            people.print(f"{mark} {check.name}: {check.detail}", soft_wrap=True)
+            if not check.ok and check.mend:
+                people.print(f"        mend it: {check.mend}", markup=False, soft_wrap=True)
+    if any(check.essential and not check.ok for check in found):
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, stop, status, reset, doctor):
+        app.command()(command)

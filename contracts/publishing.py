@@ -1,0 +1,88 @@
+"""Sends records and tells when the broker has confirmed them. Used by every process that writes to Kafka.
+
+Guarantee: a confirmed record is on every in-sync replica (acks=all, idempotent producer). Order per key is kept.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from contracts.cloudevents import Headers
+from contracts.errors import InvalidInput, Reason, RetryableError
+from contracts.kafka import KafkaSettings
+
+OnDelivery = Callable[[KafkaError | None, Message], None]
+
+REFUSED = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
+
+
+class Publisher:
+    """A producer whose delivery reports are served by a thread of its own. Safe to use from any thread."""
+
+    def __init__(self, kafka: KafkaSettings, **extra: Any) -> None:
+        self._producer = Producer(kafka.librdkafka_producer(log_level=3, **extra))
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="delivery", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.1)
+
+    def send(self, topic: str, key: str | bytes, value: bytes, headers: Headers, on_delivery: OnDelivery) -> None:
+        """Hand a record over; `on_delivery(error, message)` is called from the delivery thread.
+
+        Raises:
+            InvalidInput: the record is larger than the client may send.
+            RetryableError: the client's own queue is full (the broker is slow or away).
+        """
+        try:
+            self._producer.produce(topic, key=key, value=value, headers=list(headers), on_delivery=on_delivery)
+        except BufferError as error:
+            raise RetryableError(f"{topic}: the send queue is full, the broker is slow or away") from error
+        except KafkaException as error:
+            raise _translated(topic, error.args[0]) from error
+
+    async def confirm(self, topic: str, key: str | bytes, value: bytes, headers: Headers) -> None:
+        """Send a record and wait until the broker has confirmed it.
+
+        Raises:
+            InvalidInput: the broker refuses the record for what it is.
+            RetryableError: not confirmed in time.
+        """
+        loop = asyncio.get_running_loop()
+        confirmed: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: KafkaError | None) -> None:
+            if confirmed.done():
+                return
+            if error is None:
+                confirmed.set_result(None)
+            else:
+                confirmed.set_exception(_translated(topic, error))
+
+        def delivered(error: KafkaError | None, _message: Message) -> None:
+            loop.call_soon_threadsafe(settle, error)
+
+        self.send(topic, key, value, headers, delivered)
+        await confirmed
+
+    def flush(self, seconds: float) -> int:
+        """Wait for outstanding confirmations; returns how many are still missing."""
+        return int(self._producer.flush(seconds))
+
+    def close(self, seconds: float = 5.0) -> int:
+        """Flush and stop; returns how many records were never confirmed."""
+        missing = self.flush(seconds)
+        self._closing.set()
+        self._thread.join(timeout=2)
+        return missing
+
+
+def _translated(topic: str, error: KafkaError) -> InvalidInput | RetryableError:
+    if error.code() in REFUSED:
+        return InvalidInput(Reason.TOO_MANY_BYTES, f"{topic} refused a record: {error.str()}")
+    return RetryableError(f"{topic}: {error.str()}")

@@ -1,0 +1,1 @@
+"""The MongoDB sink: answers, tracks, outcomes, stream states and reasons as documents."""
