@@ -6,6 +6,7 @@ OpenTelemetry's Kafka instrumentation, prefixed as the CloudEvents mapping asks.
 """
 
 from datetime import UTC, datetime
+from typing import cast
 
 from confluent_kafka import Message
 
@@ -53,7 +54,8 @@ def parse_time(text: str) -> datetime:
 def header_texts(message: Message) -> dict[str, str]:
     """Headers of a record as text; bytes that are no UTF-8 are replaced, empty headers left out."""
     found = {}
-    for name, value in message.headers() or []:
+    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    for name, value in pairs:
         if value:
-            found[str(name)] = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            found[name] = value.decode("utf-8", "replace")
     return found

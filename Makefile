@@ -1,0 +1,55 @@
+# Mairror. `make help` lists the targets; README.md tells what you see.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+EXTRAS := processor weights sinks local gateway dashboard test lint
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	@echo "Installing the pinned, hash-checked packages (about 1 GB, once; 2 minutes on a fast line)"
+	@$(PYTHON) -m venv $(VENV) || (echo "mend it: apt-get install python3-venv"; exit 1)
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED) ## Make the virtual environment (run and test do it by themselves)
+
+.PHONY: run
+run: $(INSTALLED) ## Start everything on this machine, Ctrl-C stops it
+	@exec $(BIN)/mairror up
+
+.PHONY: test
+test: $(INSTALLED) ## Run every test, on a real broker and a real store
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(INSTALLED) ## ruff, mypy --strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: prove
+prove: $(INSTALLED) ## Run the long proofs (soaks, drills); minutes to an hour
+	@$(BIN)/python -m pytest -m prove --timeout 3600
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write the generated documents below docs/
+	@$(BIN)/python -m contracts.documents docs
+
+.PHONY: lock
+lock: $(INSTALLED) ## Resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header $(addprefix --extra ,$(EXTRAS)) pyproject.toml --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove the virtual environment and build leftovers (data stays)
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
