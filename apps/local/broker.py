@@ -6,7 +6,6 @@ properties, so that a changed port reaches clients and the controller quorum.
 
 import base64
 import logging
-import socket
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from apps.local import java
 from apps.local.java import Jars
-from apps.local.ports import HOST
+from apps.local.ports import HOST, listens
 from contracts.errors import FatalError
 from contracts.kafka import KafkaSettings
 from contracts.limits import MAX_REQUEST_BYTES, MIB
@@ -182,7 +181,9 @@ def ready(kafka: str | KafkaSettings) -> bool:
     A leader named in the metadata is not enough: right after an unclean start it may still refuse requests.
     """
     settings = kafka if isinstance(kafka, KafkaSettings) else KafkaSettings(bootstrap=kafka)
-    if not _listens(settings.bootstrap):
+    # A plain connect first: librdkafka logs and retries a refused connection for seconds.
+    addresses = (address.rpartition(":") for address in settings.bootstrap.split(","))
+    if not any(listens(host.strip("[]"), int(port)) for host, _, port in addresses):
         return False
     client = AdminClient(settings.librdkafka(socket_timeout_ms=3000), logger=QUIET)
     try:
@@ -201,18 +202,6 @@ def ready(kafka: str | KafkaSettings) -> bool:
         return all(answer.result(timeout=4).offset >= 0 for answer in answers.values())
     except (KafkaException, TimeoutError):
         return False
-
-
-def _listens(bootstrap: str) -> bool:
-    """A plain connect first: librdkafka logs and retries a refused connection for seconds."""
-    for address in bootstrap.split(","):
-        host, _, port = address.rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=2):
-                return True
-        except (OSError, ValueError):
-            continue
-    return False
 
 
 def _escaped(value: str) -> str:

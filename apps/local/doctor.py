@@ -21,6 +21,7 @@ from contracts.settings import Settings
 GB = 1_000_000_000
 MIN_DISK_GB = 5.0
 MIN_MEMORY_GB = 3.0
+LIBRARIES = ("libGL.so.1", "libgthread-2.0.so.0")
 PYTHONS = ((3, 11), (3, 13))
 WANTED_PORTS = {"broker": 9092, "controller": 9093, "store": 27017} | {row.name: row.port for row in SERVICES}
 
@@ -77,7 +78,7 @@ def _machine() -> Check:
 
 
 def _libraries() -> Check:
-    missing = [name for name in ("libGL.so.1", "libgthread-2.0.so.0") if not _loads(name)]
+    missing = [name for name in LIBRARIES if not _loads(name)]
     detail = f"{' and '.join(missing)} missing, OpenCV needs it" if missing else "libGL and glib are there"
     return Check("libraries", not missing, detail, "sudo apt-get install -y libgl1 libglib2.0-0")
 
@@ -125,12 +126,12 @@ def _disk(*folders: Path) -> Check:
 
 
 def _memory() -> Check:
-    free = min(psutil.virtual_memory().available, _container_room()) / GB
+    free = min(psutil.virtual_memory().available, container_room()) / GB
     mend = "Close other programs, or use a machine with more memory"
     return Check("memory", free >= MIN_MEMORY_GB, f"{free:.1f} GB available, {MIN_MEMORY_GB:.0f} GB needed", mend)
 
 
-def _container_room(root: Path = Path("/sys/fs/cgroup")) -> float:
+def container_room(root: Path = Path("/sys/fs/cgroup")) -> float:
     """Bytes this control group may still take; page cache counts as free. Infinite when nothing limits it."""
     try:
         limit = (root / "memory.max").read_text().strip()

@@ -60,7 +60,7 @@ class Folder:
         """
         if self.path.exists() and not self.is_ours() and any(self.path.iterdir()):
             raise FatalError(f"{self.path} is not empty and not a Mairror data folder: set MAIRROR_DATA to another one")
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.path / MARKER).touch()
         lock = (self.path / "up.lock").open("a+")
         try:

@@ -13,16 +13,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import stamina
-
-from contracts.errors import FatalError, RetryableError
-
-Progress = Callable[[str, float | None], None]
+from apps.local.resolver import COORDINATES, Progress, jars_in, resolve
+from contracts.errors import FatalError
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 MIN_JAVA = 17
@@ -38,17 +35,6 @@ FLAGS = [
     "-XX:+ExitOnOutOfMemoryError",
     "--enable-native-access=ALL-UNNAMED",
 ]
-
-# `!` pins each coordinate to its own dependency versions: without it the resolver takes log4j's parent for a
-# bill of materials and drags kafka-clients to a version the broker cannot start with. kafka-tools-api is not
-# served by the registry and a broker does not need it. Separate sets: they need different slf4j versions.
-COORDINATES: dict[str, tuple[list[str], list[str]]] = {
-    "kafka": (
-        ["org.apache.kafka:kafka_2.13:4.4.0!", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5!"],
-        ["org.apache.kafka:kafka-tools-api"],
-    ),
-    "store": (["de.bwaldvogel:mongo-java-server-h2-backend:1.47.0!", "org.apache-extras.beanshell:bsh:2.0b6!"], []),
-}
 
 
 @dataclass(frozen=True)
@@ -124,8 +110,8 @@ def write_lock(cache: Path, progress: Progress) -> Path:
     """Resolve anew and write `jars.lock`: for whoever changes a version; review the difference."""
     staging = cache / "jars" / f".staging-{os.getpid()}"
     try:
-        _resolve(staging, 0, progress)
-        digests = {f"{group}/{jar.name}": _digest(jar) for group in COORDINATES for jar in _jars(staging / group)}
+        resolve(staging, 0, progress)
+        digests = {f"{group}/{jar.name}": _digest(jar) for group in COORDINATES for jar in jars_in(staging / group)}
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     text = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
@@ -134,9 +120,11 @@ def write_lock(cache: Path, progress: Progress) -> Path:
 
 
 def _fetch(parent: Path, target: Path, expected: dict[str, str], progress: Progress) -> None:
+    for abandoned in parent.glob(".staging-*"):  # by a process that was killed: we hold the lock
+        shutil.rmtree(abandoned)
     staging = parent / f".staging-{os.getpid()}"
     try:
-        _resolve(staging, len(expected), progress)
+        resolve(staging, len(expected), progress)
         _check(staging, expected)
         sizes = {name: (staging / name).stat().st_size for name in expected}
         (staging / MARKER).write_text(json.dumps(sizes))
@@ -148,7 +136,7 @@ def _fetch(parent: Path, target: Path, expected: dict[str, str], progress: Progr
 
 
 def _check(folder: Path, expected: dict[str, str]) -> None:
-    found = {f"{group}/{jar.name}": _digest(jar) for group in COORDINATES for jar in _jars(folder / group)}
+    found = {f"{group}/{jar.name}": _digest(jar) for group in COORDINATES for jar in jars_in(folder / group)}
     wrong = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
     if wrong:
         raise FatalError(
@@ -164,64 +152,6 @@ def _is_complete(target: Path, expected: dict[str, str]) -> bool:
         return sizes.keys() == expected.keys() and all((target / n).stat().st_size == s for n, s in sizes.items())
     except (FileNotFoundError, json.JSONDecodeError):
         return False
-
-
-def _resolve(staging: Path, total: int, progress: Progress) -> None:
-    """Fill `staging/kafka` and `staging/store` with jars; `total` (0: unknown) only scales the progress."""
-    shutil.rmtree(staging, ignore_errors=True)
-    count = 0
-    for group, (coordinates, exclusions) in COORDINATES.items():
-        for attempt in stamina.retry_context(on=RetryableError, attempts=3, wait_initial=2.0, timeout=None):
-            with attempt:
-                count = _run_resolver(staging, group, coordinates, exclusions, count, total, progress)
-        (staging / group).mkdir(parents=True)
-        for jar in _jars(staging / "work" / group):
-            os.link(jar, staging / group / jar.name)
-    shutil.rmtree(staging / "work")
-    shutil.rmtree(staging / "m2")
-
-
-def _run_resolver(
-    staging: Path, group: str, coordinates: list[str], exclusions: list[str], count: int, total: int, progress: Progress
-) -> int:
-    work = staging / "work" / group
-    work.mkdir(parents=True, exist_ok=True)
-    # JSON lists of plain strings are TOML lists too.
-    (work / "jgo.toml").write_text(
-        f'[environment]\nname = "{group}"\n[dependencies]\ncoordinates = {json.dumps(coordinates)}\n'
-        f"exclusions = {json.dumps(exclusions)}\n"
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "jgo",
-        "--ignore-config",
-        "--system-java",
-        "--resolver",
-        "python",
-        "--links",
-        "hard",
-    ]
-    command += ["--repo-cache", str(staging / "m2"), "--cache-dir", str(work / "cache")]
-    command += ["-f", str(work / "jgo.toml"), "sync"]
-    lines: list[str] = []
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    ) as resolver:
-        assert resolver.stdout is not None
-        for line in resolver.stdout:
-            lines.append(line.rstrip())
-            if match := re.match(r"Downloading (\S+\.jar)", line):
-                count += 1
-                progress(f"fetching {match.group(1)}", min(count / total, 1.0) if total else None)
-    if resolver.returncode != 0:
-        raise RetryableError(f"resolving the {group} jars failed ({resolver.returncode}): {' | '.join(lines[-4:])}")
-    return count
-
-
-def _jars(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.jar"))
 
 
 def _digest(path: Path) -> str:

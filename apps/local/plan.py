@@ -1,6 +1,7 @@
 """What one start of the stack will run, and where: ports are chosen, addresses follow from them."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ import apps
 from apps.local import ports, store
 from apps.local.broker import BrokerSpec
 from apps.local.folder import ServiceState, StackState
-from apps.local.java import Jars, Progress
+from apps.local.java import Jars
+from apps.local.program import Service
+from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, Row
 from apps.local.store import StoreSpec
-from apps.local.supervision import Service
 from contracts.settings import Settings
 from model.manifest import load_preset
 from model.weights import WEIGHTS, fetch
@@ -34,6 +36,7 @@ class Plan:
     ports: dict[str, int]
     bootstrap: str
     mongo_uri: str
+    """With its password; `state` shows it without."""
     addresses: dict[str, str]
 
     @property
@@ -48,7 +51,7 @@ class Plan:
             url=self.addresses.get("url"),
             gateway_url=self.addresses.get("gateway_url"),
             bootstrap=self.bootstrap,
-            mongo_uri=self.mongo_uri,
+            mongo_uri=without_password(self.mongo_uri),
             data_dir=str(Path(settings.data).expanduser().resolve()),
             services={name: ServiceState("stopped", port=self.ports[name]) for name in self.names},
         )
@@ -66,7 +69,9 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
 
     servers: list[Service] = []
     chosen: dict[str, int] = {}
-    bootstrap, uri, rewind = settings.kafka.bootstrap, settings.mongo.uri, settings.mongo.rewind_seconds
+    bootstrap, uri = settings.kafka.bootstrap, settings.mongo.uri
+    # Servers named in the environment are inherited, so that their passwords are in no file of ours.
+    shared = {"MAIRROR_DATA": str(data_dir), "MAIRROR_CACHE": str(settings.cache.expanduser().resolve())}
     if not _given("MAIRROR_KAFKA__BOOTSTRAP"):
         broker = BrokerSpec(
             data_dir / "kafka",
@@ -77,21 +82,16 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
         )
         broker.prepare()
         bootstrap, chosen[BROKER] = broker.bootstrap, broker.port
+        shared["MAIRROR_KAFKA__BOOTSTRAP"] = bootstrap
         servers.append(Service(BROKER, broker.command()))
     if not _given("MAIRROR_MONGO__URI"):
         spec = StoreSpec(data_dir / "store", port(STORE, STORE_PORT), jars, mongod=store.found_mongod())
         spec.prepare()
         uri, chosen[STORE] = spec.uri, spec.port
-        rewind = store.REWIND_SECONDS if spec.engine == "built-in" else rewind
+        shared["MAIRROR_MONGO__URI"] = uri
+        if spec.engine == "built-in":
+            shared["MAIRROR_MONGO__REWIND_SECONDS"] = str(store.REWIND_SECONDS)
         servers.append(Service(STORE, spec.command()))
-    shared = {
-        "MAIRROR_KAFKA__BOOTSTRAP": bootstrap,
-        "MAIRROR_MONGO__URI": uri,
-        "MAIRROR_MONGO__REWIND_SECONDS": str(rewind),
-        "MAIRROR_DATA": str(data_dir),
-        "MAIRROR_CACHE": str(settings.cache.expanduser().resolve()),
-        "MAIRROR_LOG_LEVEL": settings.log_level,
-    }
     chosen |= {row.name: port(row.name, row.port) for row in rows}
     ours = [row.service({**shared, "MAIRROR_WEB__PORT": str(chosen[row.name])}) for row in rows]
     addresses: dict[str, str] = {row.address: f"http://{ports.HOST}:{chosen[row.name]}" for row in rows if row.address}
@@ -109,6 +109,11 @@ def fetch_weights(settings: Settings, rows: Sequence[Row], progress: Progress) -
             progress(f"weights {name}: {step}", None)
 
     fetch(settings.cache, sorted(names), tell)
+
+
+def without_password(uri: str) -> str:
+    """The same connection string for people and files."""
+    return re.sub(r"(?<=//)([^/@:]*):[^/@]*@", r"\1:***@", uri)
 
 
 def _given(key: str) -> bool:

@@ -23,6 +23,15 @@ def is_free(port: int) -> bool:
     return True
 
 
+def listens(host: str, port: int) -> bool:
+    """Does anybody take a connection there, within two seconds?"""
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
 def choose(wanted: int, taken: set[int]) -> int:
     """`wanted` if it is free and not in `taken`, else the next port that is; adds the result to `taken`.
 

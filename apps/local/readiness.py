@@ -9,9 +9,9 @@ from pathlib import Path
 
 from apps.local import broker, store
 from apps.local.folder import StackState
-from apps.local.java import Progress
 from apps.local.plan import Plan
 from apps.local.ports import HOST
+from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, TOPICS
 from apps.local.supervision import Process, Supervisor
 from contracts.admin import apply_topics
@@ -43,7 +43,7 @@ def answers(port: int) -> bool:
 def now(state: StackState, settings: Settings) -> dict[str, bool]:
     """Readiness of every service of a running stack, asked at the same time."""
     kafka = settings.kafka.model_copy(update={"bootstrap": state.bootstrap})
-    checks = {name: _check(name, service.port or 0, kafka, state.mongo_uri) for name, service in state.services.items()}
+    checks = {name: _check(name, service.port, kafka, state.mongo_uri) for name, service in state.services.items()}
     if not checks:
         return {}
     with ThreadPoolExecutor(len(checks)) as pool:
@@ -57,10 +57,11 @@ def reach(plan: Plan, supervisor: Supervisor, settings: Settings, progress: Prog
         FatalError: supervisord died, a service keeps dying, or 180 s were not enough; with the log's last lines.
     """
     kafka = settings.kafka.model_copy(update={"bootstrap": plan.bootstrap})
-    checks = {BROKER: _check(BROKER, 0, kafka, ""), STORE: _check(STORE, 0, kafka, plan.mongo_uri)}
-    checks |= {s.name: _check(s.name, plan.ports[s.name], kafka, plan.mongo_uri) for s in plan.services}
+    names = dict.fromkeys([BROKER, STORE, *plan.names])
+    checks = {name: _check(name, plan.ports.get(name), kafka, plan.mongo_uri) for name in names}
     waiting = {service.name: set(service.after) for service in plan.services if not service.autostart}
     total = len(checks) + 1
+    progress(f"starting {', '.join(plan.names)}", 0.0)
     ready: set[str] = set()
     deaths = _Deaths(supervisor)
     deadline = time.monotonic() + START_SECONDS
@@ -90,10 +91,10 @@ def _newly_ready(
     return found
 
 
-def _check(name: str, port: int, kafka: KafkaSettings, mongo_uri: str) -> Check:
+def _check(name: str, port: int | None, kafka: KafkaSettings, mongo_uri: str) -> Check:
     if name == BROKER:
         return partial(broker.ready, kafka)
-    return partial(store.ready, mongo_uri) if name == STORE else partial(answers, port)
+    return partial(store.ready, mongo_uri, port) if name == STORE else partial(answers, port or 0)
 
 
 class _Deaths:
@@ -121,11 +122,12 @@ class _Deaths:
     def last_words(self, names: list[str]) -> str:
         """The last log lines of the services named."""
         logs = self._supervisor.data_dir / "logs"
-        return " ".join(f"Last lines of {logs / name}.log: {_tail(logs / f'{name}.log')}" for name in names)
+        files = {name: logs / f"{name}.log" for name in names}
+        return " ".join(
+            f"Last lines of {path}: {_tail(path)}" if path.exists() else f"{name}: no answer from the server you named."
+            for name, path in files.items()
+        )
 
 
 def _tail(path: Path, size: int = 600) -> str:
-    try:
-        return path.read_text(errors="replace")[-size:].strip() or "(empty)"
-    except FileNotFoundError:
-        return "(no such file)"
+    return path.read_text(errors="replace")[-size:].strip() or "(empty)"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from apps.local import broker, store
 from apps.local.broker import BrokerSpec
+from apps.local.program import bound_to_parent
 from apps.local.store import StoreSpec
-from apps.local.supervision import bound_to_parent
 from contracts.errors import FatalError
 
 READY_SECONDS = 90.0
@@ -39,7 +39,7 @@ class Server:
     def store(cls, spec: StoreSpec) -> "Server":
         """A store, prepared and not started; its address is the connection string."""
         spec.prepare()
-        return cls(spec.uri, spec.command(), lambda: store.ready(spec.uri), spec.data_dir / "store.log")
+        return cls(spec.uri, spec.command(), lambda: store.ready(spec.uri, spec.port), spec.data_dir / "store.log")
 
     @property
     def pid(self) -> int | None:

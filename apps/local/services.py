@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from apps.local.supervision import Service
+from apps.local.program import Service
 
 BROKER = "broker"
 STORE = "store"

@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import psutil
-
 from apps.local import doctor, java, plan, readiness
 from apps.local.folder import MB, Folder, StackState
-from apps.local.java import Progress
 from apps.local.plan import Plan
+from apps.local.processes import end, memory_mb
+from apps.local.resolver import Progress
 from apps.local.services import SERVICES, Row
 from apps.local.supervision import Supervisor
 from contracts.errors import FatalError
@@ -103,7 +102,7 @@ class Stack:
         self._stop(servers, began + SERVERS_DOWN_SECONDS)
         self.supervisor.shutdown()
         self.supervisor.wait(began + SERVERS_DOWN_SECONDS - time.monotonic())
-        left = _kill(self.supervisor.strays())
+        left = end(self.supervisor.strays(), began + SERVERS_DOWN_SECONDS - time.monotonic())
         self.folder.forget_state()
         self.folder.release()
         if left:
@@ -138,6 +137,7 @@ class Stack:
         state = self.folder.read_state()
         if state is None:
             kafka, mongo = self.settings.kafka.bootstrap, self.settings.mongo.uri
+            mongo = plan.without_password(mongo)
             state = StackState(False, None, None, kafka, mongo, str(self.folder.path), {})
         self._refresh(state)
         return state
@@ -152,7 +152,6 @@ class Stack:
     def _bring_up(self, progress: Progress) -> None:
         assert self._plan is not None
         self.supervisor.start(self._plan.services)
-        self._pids = {}
         readiness.reach(self._plan, self.supervisor, self.settings, progress)
         self._note_restarts(progress)
         self._publish()
@@ -168,11 +167,12 @@ class Stack:
         ready = readiness.now(state, self.settings)
         for name, service in state.services.items():
             process = processes.get(name)
-            service.state = process.state if process else "stopped"
             service.pid = process.pid if process else None
             service.uptime_seconds = process.uptime_seconds if process else 0.0
             service.ready = ready[name] and service.pid is not None
-            service.rss_mb, service.pss_mb = _memory(service.pid)
+            # To supervisord a service is "starting" for its first seconds, ready or not.
+            service.state = "running" if service.ready else process.state if process else "stopped"
+            service.rss_mb, service.pss_mb = memory_mb(service.pid)
         state.ready = bool(state.services) and all(service.ready for service in state.services.values())
         state.data_mb = round(self.folder.size_bytes() / MB, 1)
         state.data_cap_mb = self.settings.data_cap_gb * 1000
@@ -206,33 +206,5 @@ class Stack:
         strays = self.supervisor.strays()
         if strays:
             progress(f"ending {len(strays)} processes of an earlier run", None)
-            for process in strays:
-                _signal(process, signal.SIGTERM)
-            _, alive = psutil.wait_procs(strays, timeout=STRAY_SECONDS)
-            _kill(alive + self.supervisor.strays())
-
-
-def _kill(processes: list[psutil.Process]) -> list[psutil.Process]:
-    for process in processes:
-        _signal(process, signal.SIGKILL)
-    return psutil.wait_procs(processes, timeout=1.0)[1]
-
-
-def _signal(process: psutil.Process, number: int) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        return
-
-
-def _memory(pid: int | None) -> tuple[float, float]:
-    """RSS and PSS of a process and its children, MB; zeros when it is gone."""
-    rss = pss = 0
-    try:
-        root = psutil.Process(pid) if pid else None
-        for process in [root, *root.children(recursive=True)] if root else []:
-            memory = process.memory_full_info()
-            rss, pss = rss + memory.rss, pss + memory.pss
-    except psutil.NoSuchProcess:
-        pass  # It ended while it was measured; what was counted so far stands.
-    return round(rss / MB, 1), round(pss / MB, 1)
+            end(strays, STRAY_SECONDS)
+            end(self.supervisor.strays(), 0.0)

@@ -6,17 +6,15 @@ do not read each other's files. The built-in server killed with SIGKILL may lose
 """
 
 import shutil
-import socket
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from apps.local import java
 from apps.local.java import Jars
-from apps.local.ports import HOST
+from apps.local.ports import HOST, listens
 from contracts.errors import FatalError
+from sinks.mongo.store import ping
 
 Engine = Literal["mongod", "built-in"]
 
@@ -42,12 +40,6 @@ Runtime.getRuntime().addShutdownHook(new Thread() { public void run() { server.s
 print("listening");
 synchronized (server) { server.wait(); }
 """
-
-
-# One OP_MSG (wire protocol, message kind 2013) with the BSON document {ping: 1, $db: "admin"}.
-_BODY = b"\x10ping\0" + struct.pack("<i", 1) + b"\x02$db\0" + struct.pack("<i", 6) + b"admin\0" + b"\0"
-_DOCUMENT = struct.pack("<i", len(_BODY) + 4) + _BODY
-PING = struct.pack("<iiiiiB", 21 + len(_DOCUMENT), 1, 0, 2013, 0, 0) + _DOCUMENT
 
 
 @dataclass(frozen=True)
@@ -113,12 +105,9 @@ def found_mongod() -> Path | None:
     return Path(found) if found else None
 
 
-def ready(uri: str) -> bool:
-    """Does the store answer `ping`?"""
-    address = urlsplit(uri)
-    try:
-        with socket.create_connection((address.hostname or HOST, address.port or 27017), timeout=2) as connection:
-            connection.sendall(PING)
-            return b"ok\x00" in connection.recv(4096)
-    except OSError:
-        return False
+def ready(uri: str, port: int | None = None) -> bool:
+    """Does the store answer `ping`?
+
+    `port`, of a store on this machine, is tried first: the driver waits a second for a server that is not there.
+    """
+    return (port is None or listens(HOST, port)) and ping(uri)

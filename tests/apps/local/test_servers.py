@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +120,21 @@ def test_jars_are_checked_and_a_second_call_changes_nothing(jars: Jars) -> None:
     assert java.fetch_jars(cache, fail) == jars
     assert marker.stat().st_mtime_ns == before
     assert json.loads(marker.read_text()).keys() == java.read_lock().keys()
+
+
+@pytest.mark.prove
+def test_two_processes_that_fetch_at_once_share_one_download(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "apps.local.java", "fetch"]
+    environment = {**os.environ, "MAIRROR_CACHE": str(tmp_path)}
+    (tmp_path / "jars" / ".staging-1").mkdir(parents=True)  # what a killed process left
+    both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=200)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted("jars checked" in text for text in told) == [False, True]
+    assert {path.name for path in (tmp_path / "jars").iterdir()} == {
+        ".lock",
+        java.fetch_jars(tmp_path, print).kafka.parent.name,
+    }
 
 
 def test_a_jar_with_another_hash_is_refused(tmp_path: Path) -> None:
