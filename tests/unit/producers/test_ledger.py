@@ -1,0 +1,72 @@
+"""The ledger closes: every captured frame has exactly one fate, however often and in whatever order it is told."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.events import Outcome, SequenceRange
+from producers.ledger import Ledger
+from producers.window import Window
+
+FATES = [("answered", None), ("dead_lettered", "truncated"), ("dropped", "expired"), ("dropped", "superseded")]
+
+
+@given(st.lists(st.tuples(st.integers(0, 19), st.sampled_from(FATES)), max_size=80), st.randoms())
+def test_order_and_repetition_change_nothing(told: list[tuple[int, tuple[str, str | None]]], random: object) -> None:
+    def build(events: list[tuple[int, tuple[str, str | None]]]) -> tuple[object, ...]:
+        ledger = Ledger("s", "c")
+        for _ in range(20):
+            ledger.capture()
+        for sequence, (outcome, cause) in events:
+            ledger.fate(sequence, outcome, cause)
+        totals = ledger.totals()
+        fated = totals.answered + totals.dead_lettered + sum(totals.dropped.values())
+        assert totals.captured == fated + totals.unaccounted
+        return totals.answered, totals.dead_lettered, sum(totals.dropped.values())
+
+    shuffled = told + told
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert build(told) == build(shuffled)
+
+
+def test_an_answer_outranks_the_drop_of_its_redelivery() -> None:
+    ledger = Ledger("s", "c")
+    ledger.capture()
+    now = datetime.now(UTC)
+    for outcome in ("answered", "dropped"):
+        ledger.outcome(Outcome("s", "c", "processor", now, [SequenceRange(0, 0, outcome, None)]))  # type: ignore[arg-type]
+    assert ledger.totals().answered == 1
+    assert ledger.totals().dropped == {}
+
+
+def test_other_connections_do_not_count() -> None:
+    ledger = Ledger("s", "c")
+    ledger.capture()
+    ledger.outcome(Outcome("s", "old", "processor", datetime.now(UTC), [SequenceRange(0, 0, "answered")]))
+    assert ledger.totals().unaccounted == 1
+
+
+def test_in_flight_is_measured_not_the_remainder() -> None:
+    ledger = Ledger("s", "c")
+    for _ in range(3):
+        ledger.capture()
+    ledger.fate(0, "answered")
+    assert ledger.totals(in_flight=1).unaccounted == 1
+    assert not ledger.totals(in_flight=1).closes
+    assert ledger.totals(in_flight=2).closes
+
+
+def test_the_window_holds_back_and_forgets_after_the_budget() -> None:
+    now = [0.0]
+    window = Window(2, 0.5, clock=lambda: now[0])
+    window.open(1)
+    window.open(2)
+    assert not window.wait(0.0)
+    window.settle(1)
+    assert window.wait(0.0)
+    window.open(3)
+    assert not window.wait(0.0)
+    now[0] = 0.6
+    assert window.wait(0.0), "an unanswered frame stops counting when its budget is over"
+    assert len(window) == 0
