@@ -1,0 +1,107 @@
+"""Prepares the numerical backend of Keras before it starts: threads, GPU memory, and quiet.
+
+Importing this module loads nothing. `configure_backend` must run before anything else imports Keras or TensorFlow.
+"""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from contracts.errors import FatalError
+
+Predict = Callable[[Any], Any]
+
+# The format of TensorFlow's native log lines, and the line that announces the first of them: below warnings, always.
+_NATIVE_NOISE: Final = re.compile(
+    rb"^(WARNING: All log messages before absl::InitializeLog|[IW]\d{4} \d\d[:.]?|[IW]0000 )"
+)
+
+
+def configure_backend(threads: int) -> str:
+    """Start the Keras backend (environment variable `KERAS_BACKEND`, else Keras's own configuration: TensorFlow).
+
+    Args:
+        threads: threads one model run may use, >= 1. One run at a time is expected, so there is no second pool.
+
+    Returns:
+        The backend's name.
+
+    Raises:
+        FatalError: TensorFlow already runs with other thread settings.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2")
+    with native_noise_dropped():
+        import keras
+
+        name = str(keras.backend.backend())
+        if name == "tensorflow":
+            _configure_tensorflow(threads)
+        elif name == "torch":
+            import torch
+
+            torch.set_num_threads(threads)
+    return name
+
+
+def _configure_tensorflow(threads: int) -> None:
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:
+        if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+            raise FatalError(
+                f"TensorFlow already runs, {threads} threads cannot be set: call configure_backend first"
+            ) from error
+
+
+def compile_predict(model: Any, batch: int, size: int) -> Predict:
+    """The fastest way to run `model` on uint8 [batch, size, size, 3] on this backend.
+
+    On TensorFlow a function of one fixed input signature, compiled by XLA where there is no GPU (measured: up to a
+    third faster than the plain graph at batches of 1 to 4, equal at 16). Elsewhere Keras's own `predict_on_batch`.
+
+    Returns:
+        A function from the NumPy array to a NumPy array float32 [batch, bins].
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda chips: keras.ops.convert_to_numpy(model.predict_on_batch(chips))
+    import tensorflow as tf
+
+    with native_noise_dropped():
+        signature = [tf.TensorSpec((batch, size, size, 3), tf.uint8)]
+        compiled = not tf.config.list_physical_devices("GPU")
+        graph = tf.function(lambda rgb: model(rgb, training=False), input_signature=signature, jit_compile=compiled)
+        graph(tf.zeros((batch, size, size, 3), tf.uint8))  # traces and compiles now, not at the first face
+    return lambda chips: graph(tf.constant(chips)).numpy()
+
+
+@contextlib.contextmanager
+def native_noise_dropped() -> Iterator[None]:
+    """Keep TensorFlow's native start-up lines off the terminal; every other line written meanwhile is passed on.
+
+    Some are written before TF_CPP_MIN_LOG_LEVEL is read, so the file descriptor itself is held for the time.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        saved = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            held.seek(0)
+            for line in held:
+                if not _NATIVE_NOISE.match(line):
+                    os.write(2, line)

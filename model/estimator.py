@@ -1,0 +1,122 @@
+"""Estimates ages of aligned faces in batches of a few fixed sizes.
+
+Guarantee: the network is traced and compiled once per size, in `warm_up`; `predict` only ever runs those. A face's
+estimate does not depend on what else is in its batch. Not thread-safe: one thread predicts at a time.
+"""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import FatalError
+from model.arrays import load_arrays
+from model.backend import Predict, compile_predict
+from model.distribution import estimates
+from model.faces import AgeEstimate
+from model.manifest import PresetManifest
+from model.network import BUILDERS
+from model.weights import checked_path
+
+WARM_RUNS: Final = 5
+"""Timed runs of every size in the warm-up; their median is the first answer of `batch_ms`."""
+
+SMOOTHING: Final = 0.2
+"""Weight of the newest run in the running mean of a size's time."""
+
+Chips = npt.NDArray[np.uint8]
+
+
+class AgeEstimator:
+    """One preset, ready to predict.
+
+    Args:
+        manifest: the preset, from `model.manifest.load_preset`.
+        weights_dir: folder of the weight files, `model.weights.weights_folder(cache)`.
+        batch_sizes: fixed sizes, ascending, each >= 1.
+
+    Raises:
+        FatalError: weights missing or not the manifest's, no such architecture, or sizes not ascending.
+    """
+
+    def __init__(self, manifest: PresetManifest, weights_dir: Path, batch_sizes: tuple[int, ...]) -> None:
+        if not batch_sizes or list(batch_sizes) != sorted(set(batch_sizes)) or batch_sizes[0] < 1:
+            raise FatalError(f"batch sizes must be ascending positive numbers, got {batch_sizes}")
+        if manifest.architecture not in BUILDERS:
+            raise FatalError(
+                f"preset {manifest.name!r} wants architecture {manifest.architecture!r}, known: {', '.join(BUILDERS)}"
+            )
+        self.manifest = manifest
+        self.batch_sizes = batch_sizes
+        arrays, source = load_arrays(checked_path(manifest.weights.name, weights_dir))
+        if source != manifest.weights.sha256:
+            raise FatalError(
+                f"preset {manifest.name!r} was made for weights {manifest.weights.sha256}, found {source}: "
+                "preset and weights list of this release do not fit"
+            )
+        self._network = BUILDERS[manifest.architecture](arrays)
+        self._predict: dict[int, Predict] = {}
+        self._ms: dict[int, float] = {}
+
+    def warm_up(self) -> None:
+        """Trace, compile and time every fixed size. Takes about a second per size; later calls do nothing."""
+        side = self.manifest.input_size
+        for size in self.batch_sizes:
+            if size in self._predict:
+                continue
+            run = self._predict[size] = compile_predict(self._network, size, side)
+            noise = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), dtype=np.uint8)
+            times = []
+            for _ in range(WARM_RUNS):
+                start = time.perf_counter()
+                run(noise)
+                times.append((time.perf_counter() - start) * 1e3)
+            self._ms[size] = float(np.median(times))
+
+    def predict(self, chips: Chips) -> list[AgeEstimate]:
+        """Estimate the age of every face.
+
+        Args:
+            chips: RGB uint8 [n, s, s, 3] from `model.alignment.chip` with the preset's size and padding; n may be 0.
+
+        Returns:
+            n estimates in the order of the chips.
+
+        Raises:
+            ValueError: another shape or type.
+            FatalError: not warmed up.
+        """
+        return estimates(self.probabilities(chips), self.manifest)
+
+    def probabilities(self, chips: Chips) -> npt.NDArray[np.float32]:
+        """The network's output float32 [n, bins] for `predict`'s input; same errors."""
+        side = self.manifest.input_size
+        if chips.ndim != 4 or chips.shape[1:] != (side, side, 3) or chips.dtype != np.uint8:
+            raise ValueError(f"chips must be uint8 [n, {side}, {side}, 3], got {chips.dtype} {list(chips.shape)}")
+        largest = self.batch_sizes[-1]
+        parts = [self._run(chips[start : start + largest]) for start in range(0, len(chips), largest)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.manifest.bins)), dtype=np.float32)
+
+    def batch_ms(self, size: int) -> float:
+        """How long one batch of the fixed size `size` takes now, ms (running mean, first the warm-up's median).
+
+        Raises:
+            FatalError: not a warmed-up size.
+        """
+        if size not in self._ms:
+            raise FatalError(f"batch size {size} is not warmed up: call warm_up(), sizes are {self.batch_sizes}")
+        return self._ms[size]
+
+    def _run(self, chips: Chips) -> npt.NDArray[np.float32]:
+        """One batch of at most the largest fixed size, padded with black chips to the next fixed size."""
+        count = len(chips)
+        size = next(fixed for fixed in self.batch_sizes if fixed >= count)
+        known = self.batch_ms(size)
+        padding = np.zeros((size - count, *chips.shape[1:]), dtype=np.uint8)
+        batch = np.concatenate([chips, padding]) if count < size else np.ascontiguousarray(chips)
+        start = time.perf_counter()
+        output = self._predict[size](batch)
+        self._ms[size] = known + SMOOTHING * ((time.perf_counter() - start) * 1e3 - known)
+        return np.asarray(output[:count], dtype=np.float32)

@@ -1,0 +1,135 @@
+"""Reads the manifest of an age preset: `model/presets/<name>/manifest.json`.
+
+Guarantee: a manifest with an unknown, missing or impossible value is refused, never half understood.
+"""
+
+import hashlib
+from importlib import resources
+from typing import Final
+
+import msgspec
+
+from contracts.errors import FatalError
+
+PACKAGE: Final = "model.presets"
+MANIFEST: Final = "manifest.json"
+
+
+class WeightsRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which weights a preset runs: the name in `model.weights.WEIGHTS` and the sha256 of the published file."""
+
+    name: str
+    sha256: str
+
+
+class Normalisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """(channel - mean) / divisor, channels in RGB order, pixel values 0..255. Part of the network's graph."""
+
+    mean: tuple[float, float, float]
+    divisor: float
+
+
+class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the interval is made: from the estimate to a quantile of the distribution, plus `margin` years, times `widen`.
+
+    `margin` keeps very certain distributions from claiming months; `widen` makes the share of true ages inside equal `coverage` on the calibration data.
+    """
+
+    coverage: float
+    lower_quantile: float
+    upper_quantile: float
+    margin: float
+    widen: float
+    calibrated_on: str
+
+
+class Licences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Terms of each part, SPDX where there is an identifier."""
+
+    code: str
+    weights: str
+    training_data: str
+
+
+class Measurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One measured figure set: mean absolute error and bias in years, coverage of the interval 0..1."""
+
+    data: str
+    faces: int
+    mae: float
+    bias: float
+    coverage: float
+    mean_width: float
+
+
+class PresetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that serving and readers need to know about a preset.
+
+    Attributes:
+        architecture: the network's name in `model.network.BUILDERS`.
+        input_size: side of the square chip, pixels.
+        padding: margin around the mean face, as a share of its size (dlib's meaning).
+        bins: age of each output of the network, years, ascending.
+        terms: one sentence people see about what the estimate is and is not.
+        sha256: digest of the manifest file; names this exact preset in answers. The weights' digest, the version and
+            the interval are inside, so any change of the preset changes it.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    input_size: int
+    padding: float
+    normalisation: Normalisation
+    bins: tuple[float, ...]
+    weights: WeightsRef
+    interval: Interval
+    licences: Licences
+    origin: str
+    measured: tuple[Measurement, ...]
+    terms: str
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if list(self.bins) != sorted(set(self.bins)) or len(self.bins) < 2:
+            raise ValueError("bins must be ascending ages, at least two")
+        if not 16 <= self.input_size <= 512:
+            raise ValueError(f"input_size must be 16..512 pixels, got {self.input_size}")
+        if (
+            not 0 < self.interval.lower_quantile < 0.5 < self.interval.upper_quantile < 1
+            or self.interval.widen <= 0
+            or self.interval.margin < 0
+        ):
+            raise ValueError("interval needs 0 < lower_quantile < 0.5 < upper_quantile < 1, widen > 0, margin >= 0")
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with Mairror, sorted."""
+    folders = resources.files(PACKAGE).iterdir()
+    return sorted(folder.name for folder in folders if folder.is_dir() and folder.joinpath(MANIFEST).is_file())
+
+
+def load_preset(name: str) -> PresetManifest:
+    """Read the preset called `name`.
+
+    Raises:
+        FatalError: there is none of that name (the message lists those there are), or its manifest is refused.
+    """
+    if name not in preset_names():
+        raise FatalError(f"no preset {name!r}: choose one of {', '.join(preset_names())}")
+    return parse_manifest(resources.files(PACKAGE).joinpath(name, MANIFEST).read_bytes(), name)
+
+
+def parse_manifest(data: bytes, name: str) -> PresetManifest:
+    """Check the bytes of a manifest that must describe the preset `name`.
+
+    Raises:
+        FatalError: not JSON, unknown or missing keys, a value out of range, or another name inside.
+    """
+    try:
+        manifest = msgspec.json.decode(data, type=PresetManifest)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise FatalError(f"manifest of preset {name!r} refused: {error}") from error
+    if manifest.name != name or manifest.sha256:
+        raise FatalError(f"manifest of preset {name!r} refused: it names {manifest.name!r}, or states its own sha256")
+    return msgspec.structs.replace(manifest, sha256=hashlib.sha256(data).hexdigest())
