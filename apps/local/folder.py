@@ -75,6 +75,11 @@ class Folder:
         lock.flush()
         self._lock = lock
 
+    @property
+    def is_claimed(self) -> bool:
+        """Is this object the owner?"""
+        return self._lock is not None
+
     def release(self) -> None:
         """Give the folder up; nothing happens when it was not claimed."""
         if self._lock is not None:

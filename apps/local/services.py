@@ -40,4 +40,5 @@ class Row:
 SERVICES = (
     Row("processor", 8610, needs_weights=True),
     Row("sink-mongo", 8611, after=(STORE, TOPICS)),
+    Row("sample", 8612, after=(TOPICS,)),
 )

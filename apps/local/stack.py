@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from apps.local import doctor, java, plan, readiness
 from apps.local.folder import MB, Folder, StackState
@@ -92,9 +93,13 @@ class Stack:
     def down(self) -> None:
         """Stop everything: services first (they drain), then broker and store, then supervisord, then strays.
 
+        Nothing happens when this object does not own the folder: a refused `up` must not end the one that runs.
+
         Raises:
             FatalError: a process survived SIGKILL (it hangs in the kernel); the message names it.
         """
+        if not self.folder.is_claimed:
+            return
         began = time.monotonic()
         processes = self.supervisor.processes()
         servers = [name for name in processes if name in plan.SERVERS]
@@ -103,6 +108,7 @@ class Stack:
         self.supervisor.shutdown()
         self.supervisor.wait(began + SERVERS_DOWN_SECONDS - time.monotonic())
         left = end(self.supervisor.strays(), began + SERVERS_DOWN_SECONDS - time.monotonic())
+        self.supervisor.forget()
         self.folder.forget_state()
         self.folder.release()
         if left:
@@ -115,13 +121,11 @@ class Stack:
             self.folder.forget_state()
             return False
         if owner:
-            os.kill(owner, signal.SIGTERM)
-            deadline = time.monotonic() + OWNER_SECONDS
-            while self.folder.owner() == owner and time.monotonic() < deadline:
-                time.sleep(0.05)
-            if self.folder.owner() == owner:
-                os.kill(owner, signal.SIGKILL)
-        self.down()
+            self._ask_to_end(owner)
+        if self.supervisor.strays():
+            self.folder.claim()
+            self.down()
+        self.folder.forget_state()
         return True
 
     def reset(self) -> None:
@@ -176,6 +180,17 @@ class Stack:
         state.ready = bool(state.services) and all(service.ready for service in state.services.values())
         state.data_mb = round(self.folder.size_bytes() / MB, 1)
         state.data_cap_mb = self.settings.data_cap_gb * 1000
+
+    def _ask_to_end(self, owner: int) -> None:
+        """SIGTERM to the process that owns the folder, SIGKILL when it does not let go of it."""
+        for number, seconds in ((signal.SIGTERM, OWNER_SECONDS), (signal.SIGKILL, 1.0)):
+            if self.folder.owner() != owner:
+                return
+            with suppress(ProcessLookupError):  # it ended by itself just now
+                os.kill(owner, number)
+            deadline = time.monotonic() + seconds
+            while self.folder.owner() == owner and time.monotonic() < deadline:
+                time.sleep(0.05)
 
     def _note_restarts(self, progress: Progress) -> bool:
         """Compare process ids with the last look; true when one changed."""

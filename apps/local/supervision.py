@@ -7,6 +7,7 @@ Everything started here carries `STACK_DATA_DIR` in its environment, by which st
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,10 @@ class Supervisor:
     def strays(self) -> list[psutil.Process]:
         """Every process of this data folder's stack, found by the mark in its environment."""
         return [process for process in psutil.process_iter() if _mark(process) == str(self.data_dir)]
+
+    def forget(self) -> None:
+        """Remove the socket's folder: nothing runs any more."""
+        shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     def _call(self, method: str, *arguments: object) -> object:
         transport = SupervisorTransport(serverurl=f"unix://{self.socket}")

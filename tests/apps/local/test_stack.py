@@ -16,7 +16,7 @@ import pytest
 
 from apps.local import broker, store
 from apps.local.folder import Folder, StackState
-from apps.local.services import STORE, TOPICS, Row
+from apps.local.services import BROKER, SERVICES, STORE, TOPICS, Row
 from apps.local.stack import Stack
 from apps.local.supervision import Supervisor
 from contracts.errors import FatalError
@@ -152,12 +152,15 @@ Stack(load_settings(), (row,)).run(lambda text, fraction: None, lambda state: pr
 """
 
 
+def _environment(settings: Settings) -> dict[str, str]:
+    return {**os.environ, "MAIRROR_DATA": str(settings.data), "PYTHONPATH": os.getcwd()}
+
+
 @pytest.fixture
 def other(settings: Settings, free_port: Callable[[], int]) -> Iterator[subprocess.Popen[str]]:
     """`mairror up` in a process of its own, ready."""
     command = [sys.executable, "-c", RUN, str(free_port()), str(STUB)]
-    environment = {**os.environ, "MAIRROR_DATA": str(settings.data), "PYTHONPATH": os.getcwd()}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     yield process
@@ -185,8 +188,13 @@ def test_killing_up_leaves_no_process_and_the_next_up_works(
 def test_second_up_is_refused_and_stop_works_from_outside(
     other: subprocess.Popen[str], settings: Settings, stack: Stack
 ) -> None:
-    with pytest.raises(FatalError, match=rf"already runs .*process {other.pid}\)"):
-        stack.up(Progress())
+    command = [sys.executable, "-c", RUN, str(stack.rows[0].port), str(STUB)]
+    second = subprocess.run(
+        command, env=_environment(settings), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert second.returncode == 1
+    assert f"already runs in {stack.folder.path} (process {other.pid})" in second.stderr
+    stack.down()
     with pytest.raises(FatalError, match="mairror stop"):
         stack.reset()
     assert stack.status().ready
@@ -257,6 +265,11 @@ def test_named_servers_are_used_and_none_is_started(
     finally:
         stack.down()
     assert broker.ready(kafka)
+
+
+def test_every_service_of_the_table_has_its_own_name_and_port() -> None:
+    assert len({row.name for row in SERVICES}) == len({row.port for row in SERVICES}) == len(SERVICES)
+    assert {name for row in SERVICES for name in row.after} <= {STORE, TOPICS, BROKER} | {row.name for row in SERVICES}
 
 
 def test_only_a_data_folder_is_used_or_removed(tmp_path: Path) -> None:
