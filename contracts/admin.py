@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import stamina
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -70,7 +70,9 @@ def _create(admin: AdminClient, kafka: KafkaSettings, missing: Mapping[str, dict
         try:
             future.result(TIMEOUT)
         except KafkaException as error:
-            raise FatalError(f"topic {name} could not be made: {error}") from error
+            # somebody else applies the table at the same time, or our view of the cluster was a moment old
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise FatalError(f"topic {name} could not be made: {error}") from error
     return [f"{name}: made, {kafka.partitions} partitions" for name in missing]
 
 

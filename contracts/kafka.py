@@ -15,6 +15,9 @@ from contracts.limits import MAX_FETCH_BYTES, MAX_REQUEST_BYTES
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
+UNDERSCORED = frozenset({"log_level", "stats_cb", "error_cb", "throttle_cb", "on_delivery"})
+"""Names that librdkafka and its Python client spell with underscores; all others have dots."""
+
 
 class KafkaSettings(BaseModel):
     """Where the brokers are and how to prove who we are."""
@@ -54,7 +57,7 @@ class KafkaSettings(BaseModel):
             files = {"ssl.ca.location": self.ca_file, "ssl.certificate.location": self.cert_file}
             files["ssl.key.location"] = self.key_file
             config |= {key: str(path) for key, path in files.items() if path is not None}
-        return config | {key.replace("_", "."): value for key, value in extra.items()}
+        return config | {key if key in UNDERSCORED else key.replace("_", "."): value for key, value in extra.items()}
 
     def librdkafka_producer(self, **extra: Any) -> dict[str, Any]:
         """A producer for frames and answers: no linger, every replica confirms, JPEG is not compressed again."""

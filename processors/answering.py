@@ -61,11 +61,11 @@ def face_of(
 
 def _quality(quality: Quality) -> QualityInfo:
     return QualityInfo(
-        size_px=round(quality.size_px, 1),
-        sharpness=round(quality.sharpness, 3),
-        brightness=round(quality.brightness, 3),
-        yaw=round(quality.yaw, 1),
-        roll=round(quality.roll, 1),
+        size_px=round(float(quality.size_px), 1),
+        sharpness=round(float(quality.sharpness), 3),
+        brightness=round(float(quality.brightness), 3),
+        yaw=round(float(quality.yaw), 1),
+        roll=round(float(quality.roll), 1),
     )
 
 

@@ -111,4 +111,9 @@ class Pipeline:
         """Predicted milliseconds from taking a batch of n frames to its ages, from running means."""
         faces = max(1, round(frames * self._faces_per_frame))
         rounds = -(-frames // self._threads)
-        return rounds * self._look_ms + self._estimator.batch_ms(faces)
+        sizes = self._estimator.batch_sizes
+        full, rest = divmod(faces, sizes[-1])
+        estimate = full * self._estimator.batch_ms(sizes[-1]) if full else 0.0
+        if rest:
+            estimate += self._estimator.batch_ms(next(size for size in sizes if size >= rest))
+        return rounds * self._look_ms + estimate

@@ -4,6 +4,7 @@ Tracker state lives with the partition. After a rebalance or a restart tracks st
 epoch in the id differs), never under a wrong one. Association is ByteTrack's, from the `trackers` library.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +54,7 @@ class _Track:
 
     def fuse(self, estimate: AgeEstimate, quality: Quality) -> None:
         """Precision weighting (1 / variance) times how well the face can be seen."""
-        visible = max(0.05, quality.sharpness) * max(0.1, np.cos(np.radians(min(abs(quality.yaw), 85.0))))
+        visible = max(0.05, quality.sharpness) * max(0.1, math.cos(math.radians(min(abs(quality.yaw), 85.0))))
         weight = visible / max(estimate.spread, SPREAD_FLOOR) ** 2
         self._weight = self._weight * FORGETTING + weight
         share = weight / self._weight

@@ -19,7 +19,7 @@ from contracts.settings import Settings
 from contracts.topics import AGES, DEAD_LETTERS, FRAMES_LIVE, FRAMES_UPLOAD, OUTCOMES, STREAMS, TRACKS
 from model.detector import FaceDetector
 from model.manifest import load_preset
-from model.weights import path_of
+from model.weights import path_of, weights_folder
 from processors.app import attach, create_app
 from processors.engine import Engine
 from processors.liveness import StallWatch
@@ -38,14 +38,16 @@ def build_pipeline(settings: Settings) -> Pipeline:
     Raises:
         FatalError: no such preset, or its weights are not there.
     """
-    from model.estimator import AgeEstimator, configure_backend
+    from model.backend import configure_backend
 
     configure_backend(settings.processor.model_threads)
+    from model.estimator import AgeEstimator
+
     manifest = load_preset(settings.model.preset)
     detector = FaceDetector(
         path_of("yunet", settings.cache), edge=settings.model.detector_edge, score=settings.model.detector_score
     )
-    estimator = AgeEstimator(manifest, path_of(manifest.weights.name, settings.cache), settings.processor.batch_sizes)
+    estimator = AgeEstimator(manifest, weights_folder(settings.cache), settings.processor.batch_sizes)
     pipeline = Pipeline(
         detector,
         estimator,

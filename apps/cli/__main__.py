@@ -2,7 +2,6 @@
 
 import sys
 
-import click
 import typer
 
 from apps.cli import replay, serve, stack, tail, topics, weights
@@ -38,14 +37,7 @@ def options(
 def main() -> None:
     """Run the command line; errors of ours are a sentence, never a stack trace."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as wrong:
-        wrong.show()
-        sys.exit(2)
+        app()
     except InvalidInput as error:
         fail(str(error), code=2)
     except MairrorError as error:
