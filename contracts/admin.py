@@ -23,7 +23,7 @@ TIMEOUT = 15.0
 
 def admin_client(kafka: KafkaSettings) -> AdminClient:
     """An admin client that does not write to stderr while the broker is away."""
-    return AdminClient(kafka.librdkafka(log_level=0, socket_timeout_ms=10_000))
+    return AdminClient(kafka.librdkafka(socket_timeout_ms=10_000))
 
 
 def apply_topics(
@@ -77,6 +77,8 @@ def _create(admin: AdminClient, kafka: KafkaSettings, missing: Mapping[str, dict
 
 
 def _mend(admin: AdminClient, wanted: Mapping[str, dict[str, str]]) -> list[str]:
+    if not wanted:
+        return []
     changes = []
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
     found = {resource.name: future.result(TIMEOUT) for resource, future in admin.describe_configs(resources).items()}

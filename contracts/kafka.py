@@ -8,15 +8,24 @@ import ssl
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import structlog
+from confluent_kafka import KafkaError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from contracts.limits import MAX_FETCH_BYTES, MAX_REQUEST_BYTES
+
+log = structlog.get_logger()
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 UNDERSCORED = frozenset({"log_level", "stats_cb", "error_cb", "throttle_cb", "on_delivery"})
 """Names that librdkafka and its Python client spell with underscores; all others have dots."""
+
+
+def log_error(error: KafkaError) -> None:
+    """Client-wide problems, which librdkafka goes on to solve by itself, as log lines."""
+    log.warning("kafka_client_error", error=error.str(), fatal=error.fatal())
 
 
 class KafkaSettings(BaseModel):
@@ -45,7 +54,14 @@ class KafkaSettings(BaseModel):
 
     def librdkafka(self, **extra: Any) -> dict[str, Any]:
         """Arguments of `confluent_kafka` clients; `extra` keys use underscores for dots and win."""
-        config: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "security.protocol": self.security_protocol}
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.security_protocol,
+            # librdkafka would write every failed connection to stderr, ten a second; `error_cb` tells us once
+            "log_level": 0,
+            "reconnect.backoff.max.ms": 2000,
+            "error_cb": log_error,
+        }
         if self.security_protocol.startswith("SASL"):
             assert self.sasl_password is not None
             config |= {

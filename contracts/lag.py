@@ -21,7 +21,7 @@ class LagReader:
 
     def __init__(self, kafka: KafkaSettings, group: str, topics: Sequence[str]) -> None:
         self._topics = topics
-        self._consumer = Consumer(kafka.librdkafka_consumer(group, log_level=0))
+        self._consumer = Consumer(kafka.librdkafka_consumer(group))
 
     def positions(self) -> dict[tuple[str, int], Position]:
         """Low watermark, committed offset and end offset of every partition.

@@ -23,7 +23,7 @@ class Publisher:
     """A producer whose delivery reports are served by a thread of its own. Safe to use from any thread."""
 
     def __init__(self, kafka: KafkaSettings, **extra: Any) -> None:
-        self._producer = Producer(kafka.librdkafka_producer(log_level=3, **extra))
+        self._producer = Producer(kafka.librdkafka_producer(**extra))
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="delivery", daemon=True)
         self._thread.start()

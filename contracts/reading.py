@@ -26,7 +26,7 @@ class TopicReader:
     """
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str], since: float | None = None) -> None:
-        self._consumer = Consumer(kafka.librdkafka_consumer("mairror-reader", log_level=3, fetch_wait_max_ms=100))
+        self._consumer = Consumer(kafka.librdkafka_consumer("mairror-reader", fetch_wait_max_ms=100))
         try:
             self._consumer.assign([place for topic in topics for place in self._places(topic, since)])
         except KafkaException as error:

@@ -12,15 +12,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from contracts.errors import FatalError
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 SOURCE_KEY: Final = "source_sha256"
 
 
 def convert_onnx(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """The initializers of an ONNX graph by name, as they are. Needs the `onnx` package (extra `weights`)."""
-    import onnx
-    from onnx import numpy_helper
+    """The initializers of an ONNX graph by name, as they are. Needs the extra `weights`.
+
+    Raises:
+        FatalError: the package onnx is not installed.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise FatalError(f"{path.name} needs the package onnx to be converted: install mairror[weights]") from error
 
     graph = onnx.load(path).graph
     return {tensor.name: np.array(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
@@ -40,7 +49,8 @@ def load_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], str]:
     Raises:
         ValueError, KeyError, OSError, zipfile.BadZipFile: not such a file.
     """
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here: np.load leaves its own file open when the content is damaged.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     return arrays, str(arrays.pop(SOURCE_KEY))
 

@@ -4,10 +4,10 @@ Importing this module loads nothing. `configure_backend` must run before anythin
 """
 
 import contextlib
+import importlib
 import os
-import re
+import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -15,10 +15,16 @@ from contracts.errors import FatalError
 
 Predict = Callable[[Any], Any]
 
-# The format of TensorFlow's native log lines, and the line that announces the first of them: below warnings, always.
-_NATIVE_NOISE: Final = re.compile(
-    rb"^(WARNING: All log messages before absl::InitializeLog|[IW]\d{4} \d\d[:.]?|[IW]0000 )"
-)
+_NATIVE_NOISE: Final = r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} \d\d:\d\d:"
+"""TensorFlow's native log lines below errors, and the line that announces the first of them."""
+
+_FILTER: Final = """
+import re, sys
+for line in sys.stdin.buffer:
+    if not re.match(sys.argv[1].encode(), line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.flush()
+"""
 
 
 def configure_backend(threads: int) -> str:
@@ -41,9 +47,7 @@ def configure_backend(threads: int) -> str:
         if name == "tensorflow":
             _configure_tensorflow(threads)
         elif name == "torch":
-            import torch
-
-            torch.set_num_threads(threads)
+            importlib.import_module("torch").set_num_threads(threads)
     return name
 
 
@@ -77,11 +81,10 @@ def compile_predict(model: Any, batch: int, size: int) -> Predict:
         return lambda chips: keras.ops.convert_to_numpy(model.predict_on_batch(chips))
     import tensorflow as tf
 
-    with native_noise_dropped():
-        signature = [tf.TensorSpec((batch, size, size, 3), tf.uint8)]
-        compiled = not tf.config.list_physical_devices("GPU")
-        graph = tf.function(lambda rgb: model(rgb, training=False), input_signature=signature, jit_compile=compiled)
-        graph(tf.zeros((batch, size, size, 3), tf.uint8))  # traces and compiles now, not at the first face
+    signature = [tf.TensorSpec((batch, size, size, 3), tf.uint8)]
+    compiled = not tf.config.list_physical_devices("GPU")
+    graph = tf.function(lambda rgb: model(rgb, training=False), input_signature=signature, jit_compile=compiled)
+    graph(tf.zeros((batch, size, size, 3), tf.uint8))  # traces and compiles now, not at the first face
     return lambda chips: graph(tf.constant(chips)).numpy()
 
 
@@ -89,19 +92,18 @@ def compile_predict(model: Any, batch: int, size: int) -> Predict:
 def native_noise_dropped() -> Iterator[None]:
     """Keep TensorFlow's native start-up lines off the terminal; every other line written meanwhile is passed on.
 
-    Some are written before TF_CPP_MIN_LOG_LEVEL is read, so the file descriptor itself is held for the time.
+    Some are written before TF_CPP_MIN_LOG_LEVEL is read, so the file descriptor itself goes through a filter. The
+    filter is a process of its own: what a dying TensorFlow says last (a processor without AVX) still gets through.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        saved = os.dup(2)
-        os.dup2(held.fileno(), 2)
+    saved = os.dup(2)
+    command = [sys.executable, "-ISc", _FILTER, _NATIVE_NOISE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=saved) as filtering:
+        assert filtering.stdin is not None
+        os.dup2(filtering.stdin.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
             os.dup2(saved, 2)
             os.close(saved)
-            held.seek(0)
-            for line in held:
-                if not _NATIVE_NOISE.match(line):
-                    os.write(2, line)

@@ -30,9 +30,10 @@ class Normalisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the interval is made: from the estimate to a quantile of the distribution, plus `margin` years, times `widen`.
+    """How the interval is made: the way from the estimate to a quantile, plus `margin` years, times `widen`.
 
-    `margin` keeps very certain distributions from claiming months; `widen` makes the share of true ages inside equal `coverage` on the calibration data.
+    `margin` keeps very certain distributions from claiming months. `widen` makes the share of true ages inside equal
+    `coverage` on the calibration data (`model/training/calibrate_interval.py`).
     """
 
     coverage: float

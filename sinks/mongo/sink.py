@@ -47,7 +47,6 @@ class MongoSink:
                 session_timeout_ms=10_000,
                 statistics_interval_ms=5000,
                 stats_cb=self._statistics,
-                log_level=3,
                 partition_assignment_strategy="cooperative-sticky",
             )
         )
