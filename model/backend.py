@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from contracts.errors import FatalError
@@ -17,6 +18,9 @@ Predict = Callable[[Any], Any]
 
 _NATIVE_NOISE: Final = r"WARNING: All log messages before absl::InitializeLog|[IW]\d{4} \d\d:\d\d:"
 """TensorFlow's native log lines below errors, and the line that announces the first of them."""
+
+_NO_GPU: Final = r"|E\d{4} .*failed call to cuInit"
+"""What TensorFlow calls an error on a machine that simply has no NVIDIA device; where there is one, it is one."""
 
 _FILTER: Final = """
 import re, sys
@@ -97,7 +101,8 @@ def native_noise_dropped() -> Iterator[None]:
     """
     sys.stderr.flush()
     saved = os.dup(2)
-    command = [sys.executable, "-ISc", _FILTER, _NATIVE_NOISE]
+    noise = _NATIVE_NOISE if Path("/dev/nvidiactl").exists() else _NATIVE_NOISE + _NO_GPU
+    command = [sys.executable, "-ISc", _FILTER, noise]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=saved) as filtering:
         assert filtering.stdin is not None
         os.dup2(filtering.stdin.fileno(), 2)

@@ -15,7 +15,7 @@ A fixed side makes the measure independent of the size of the face."""
 
 HALF_SHARP: Final = 0.22
 """Variance of the Laplacian (grey values 0..255, face at `SIDE`, divided by the face's own grey variance) at which
-sharpness is 0.5: the median of 3,438 ordinary face crops (validation and calibration splits of the development data).
+sharpness is 0.5: the median of 3,424 ordinary face crops (validation and calibration splits of the development data).
 
 The mean absolute error of `cydral` there: 6.7 years as they are, 7.0 blurred by a Gaussian of 1 % of the face width
 (median sharpness 0.33), 8.5 by 2 % (0.16), 13.6 by 4 % (0.06), 25 by 12 % (0.02)."""
