@@ -98,7 +98,7 @@ FRAMES_LIVE = Topic(
     retention_bytes=256 * MIB,
     append_time=True,
     writers=("producer", "dashboard"),
-    readers={"processor": PROCESSOR_GROUP, "gateway": None},
+    readers={"processor": PROCESSOR_GROUP, "gateway": None, "dashboard": None},
     subject_key="stream",
 )
 FRAMES_UPLOAD = Topic(

@@ -2,14 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from apps.local.java import Progress as ProgressCallback
+ProgressCallback = Callable[[str, float | None], None]
 
 people = Console(stderr=True, highlight=False)
 

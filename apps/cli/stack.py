@@ -1,6 +1,6 @@
 """`mairror up | stop | status | reset | doctor`: the one-machine stack."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -22,7 +22,7 @@ def running_settings() -> Settings:
     state = Stack(settings).folder.read_state()
     if state is None:
         return settings
-    update = {}
+    update: dict[str, Any] = {}
     if "bootstrap" not in settings.kafka.model_fields_set:
         update["kafka"] = settings.kafka.model_copy(update={"bootstrap": state.bootstrap})
     if "uri" not in settings.mongo.model_fields_set:

@@ -13,7 +13,7 @@ def weights(as_json: AsJson = False) -> None:
 
     settings = load_settings()
     with steps() as progress:
-        paths = fetch(settings.cache, list(WEIGHTS), progress)
+        paths = fetch(settings.cache, list(WEIGHTS), lambda name, step: progress(f"{name}: {step}", None))
     rows = [
         {
             "name": name,

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import stamina
+
 from apps.local import broker, store
 from apps.local.folder import StackState
 from apps.local.plan import Plan
@@ -15,7 +17,7 @@ from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, TOPICS
 from apps.local.supervision import Process, Supervisor
 from contracts.admin import apply_topics
-from contracts.errors import FatalError
+from contracts.errors import FatalError, RetryableError
 from contracts.kafka import KafkaSettings
 from contracts.settings import Settings
 
@@ -86,9 +88,20 @@ def _newly_ready(
 ) -> list[str]:
     found = [name for name, check in checks.items() if name not in ready and name not in waiting and check()]
     if BROKER in ready and TOPICS not in ready:
-        apply_topics(kafka)
+        _make_topics(kafka)
         found.append(TOPICS)
     return found
+
+
+def _make_topics(kafka: KafkaSettings) -> None:
+    """Apply the topic table; return when every partition is served (a leader is named a moment before it serves)."""
+    apply_topics(kafka)
+    for attempt in stamina.retry_context(
+        on=RetryableError, attempts=None, timeout=START_SECONDS, wait_initial=0.05, wait_max=0.5, wait_jitter=0.05
+    ):
+        with attempt:
+            if not broker.ready(kafka):
+                raise RetryableError(f"broker {kafka.bootstrap} does not serve every partition yet")
 
 
 def _check(name: str, port: int | None, kafka: KafkaSettings, mongo_uri: str) -> Check:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -74,7 +74,8 @@ class Stack:
                 self._end_strays(progress)
                 self._bring_up(progress)
             elif self._note_restarts(progress):
-                self._publish()
+                assert self._state is not None
+                self._publish(readiness.now(self._state, self.settings))
 
     def run(self, progress: Progress, announce: Callable[[StackState], None]) -> None:
         """`up`, announce, `watch`, and `down` on SIGINT, SIGTERM or SIGHUP. Main thread only."""
@@ -143,7 +144,7 @@ class Stack:
             kafka, mongo = self.settings.kafka.bootstrap, self.settings.mongo.uri
             mongo = plan.without_password(mongo)
             state = StackState(False, None, None, kafka, mongo, str(self.folder.path), {})
-        self._refresh(state)
+        self._refresh(state, readiness.now(state, self.settings))
         return state
 
     def _fetch(self, progress: Progress) -> java.Jars:
@@ -158,17 +159,18 @@ class Stack:
         self.supervisor.start(self._plan.services)
         readiness.reach(self._plan, self.supervisor, self.settings, progress)
         self._note_restarts(progress)
-        self._publish()
-
-    def _publish(self) -> None:
         assert self._state is not None
-        self._refresh(self._state)
+        # Every service has answered: asking all of them again at once, on a machine busy with starting, may time out.
+        self._publish(dict.fromkeys(self._state.services, True))
+
+    def _publish(self, ready: Mapping[str, bool]) -> None:
+        assert self._state is not None
+        self._refresh(self._state, ready)
         self.folder.write_state(self._state)
 
-    def _refresh(self, state: StackState) -> None:
+    def _refresh(self, state: StackState, ready: Mapping[str, bool]) -> None:
         """Fill in what is true now."""
         processes = self.supervisor.processes()
-        ready = readiness.now(state, self.settings)
         for name, service in state.services.items():
             process = processes.get(name)
             service.pid = process.pid if process else None
