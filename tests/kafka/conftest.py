@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from contracts import events
@@ -24,6 +26,7 @@ from contracts.topics import AGES, OUTCOMES
 from model.weights import fetch
 from producers.sample import public_domain_pictures
 from producers.sources import read_picture
+from tests.kafka.sending import Sender
 
 FAULTY = Path(__file__).parent / "faulty_processor.py"
 
@@ -225,3 +228,22 @@ def collins() -> bytes:
     from model.images import encode_jpeg
 
     return encode_jpeg(read_picture(public_domain_pictures()["collins"]), 90)
+
+
+@pytest.fixture
+def send(settings: Settings) -> Iterator[Sender]:
+    """Sends frames one by one."""
+    sender = Sender(settings)
+    yield sender
+    sender.close()
+
+
+@pytest.fixture(scope="session")
+def no_face() -> bytes:
+    """A drawn picture without a face, as JPEG."""
+    from model.images import encode_jpeg
+
+    picture = np.full((480, 640, 3), 200, np.uint8)
+    cv2.circle(picture, (320, 240), 120, (40, 160, 220), -1)
+    cv2.rectangle(picture, (40, 40), (160, 420), (90, 40, 10), -1)
+    return encode_jpeg(picture, 90)
