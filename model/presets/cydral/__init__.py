@@ -1,0 +1,1 @@
+"""The preset `cydral`: its manifest and model card."""
