@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import stamina
-
 from apps.local import broker, store
 from apps.local.folder import StackState
 from apps.local.plan import Plan
@@ -17,7 +15,7 @@ from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, TOPICS
 from apps.local.supervision import Process, Supervisor
 from contracts.admin import apply_topics
-from contracts.errors import FatalError, RetryableError
+from contracts.errors import FatalError
 from contracts.kafka import KafkaSettings
 from contracts.settings import Settings
 
@@ -60,21 +58,27 @@ def reach(plan: Plan, supervisor: Supervisor, settings: Settings, progress: Prog
     """
     kafka = settings.kafka.model_copy(update={"bootstrap": plan.bootstrap})
     names = dict.fromkeys([BROKER, STORE, *plan.names])
-    checks = {name: _check(name, plan.ports.get(name), kafka, plan.mongo_uri) for name in names}
-    waiting = {service.name: set(service.after) for service in plan.services if not service.autostart}
-    total = len(checks) + 1
+    checks: dict[str, Check] = {TOPICS: _Topics(kafka)} | {
+        name: _check(name, plan.ports.get(name), kafka, plan.mongo_uri) for name in names
+    }
+    waiting = {TOPICS: {BROKER}} | {
+        service.name: set(service.after) for service in plan.services if not service.autostart
+    }
     progress(f"starting {', '.join(plan.names)}", 0.0)
     ready: set[str] = set()
     deaths = _Deaths(supervisor)
     deadline = time.monotonic() + START_SECONDS
-    while len(ready) < total:
+    while len(ready) < len(checks):
         deaths.look()
         for name in [name for name, after in waiting.items() if after <= ready]:
-            supervisor.start_service(name)
             del waiting[name]
-        for name in _newly_ready(checks, ready, waiting, kafka):
+            if name != TOPICS:
+                supervisor.start_service(name)
+        for name in checks.keys() - ready - waiting.keys():
+            if not checks[name]():
+                continue
             ready.add(name)
-            progress(f"{name} ready", len(ready) / total)
+            progress(f"{name} ready", len(ready) / len(checks))
         if time.monotonic() > deadline:
             missing = sorted(checks.keys() - ready)
             raise FatalError(
@@ -83,25 +87,21 @@ def reach(plan: Plan, supervisor: Supervisor, settings: Settings, progress: Prog
         time.sleep(POLL_SECONDS)
 
 
-def _newly_ready(
-    checks: dict[str, Check], ready: set[str], waiting: dict[str, set[str]], kafka: KafkaSettings
-) -> list[str]:
-    found = [name for name, check in checks.items() if name not in ready and name not in waiting and check()]
-    if BROKER in ready and TOPICS not in ready:
-        _make_topics(kafka)
-        found.append(TOPICS)
-    return found
+class _Topics:
+    """Applies the topic table on the first look; true when every partition is served.
 
+    A leader is named in the metadata a moment before it serves.
+    """
 
-def _make_topics(kafka: KafkaSettings) -> None:
-    """Apply the topic table; return when every partition is served (a leader is named a moment before it serves)."""
-    apply_topics(kafka)
-    for attempt in stamina.retry_context(
-        on=RetryableError, attempts=None, timeout=START_SECONDS, wait_initial=0.05, wait_max=0.5, wait_jitter=0.05
-    ):
-        with attempt:
-            if not broker.ready(kafka):
-                raise RetryableError(f"broker {kafka.bootstrap} does not serve every partition yet")
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+        self._applied = False
+
+    def __call__(self) -> bool:
+        if not self._applied:
+            apply_topics(self._kafka)
+            self._applied = True
+        return broker.ready(self._kafka)
 
 
 def _check(name: str, port: int | None, kafka: KafkaSettings, mongo_uri: str) -> Check:

@@ -23,8 +23,8 @@ from contracts.errors import FatalError
 from contracts.settings import Settings
 
 WATCH_SECONDS = 0.5
-SERVICES_DOWN_SECONDS = 5.0
-SERVERS_DOWN_SECONDS = 9.0
+SERVICES_DOWN_SECONDS = 4.5
+SERVERS_DOWN_SECONDS = 8.0
 STRAY_SECONDS = 5.0
 OWNER_SECONDS = 15.0
 _ALIVE = {"running", "starting", "stopping"}

@@ -147,6 +147,8 @@ from pathlib import Path
 from apps.local.services import Row
 from apps.local.stack import Stack
 from contracts.settings import load_settings
+from contracts.telemetry import configure_logging
+configure_logging(load_settings(), "up")
 row = Row("early", int(sys.argv[1]), arguments=(sys.argv[2],))
 Stack(load_settings(), (row,)).run(lambda text, fraction: None, lambda state: print("ready", flush=True))
 """
@@ -162,12 +164,14 @@ def other(settings: Settings, free_port: Callable[[], int]) -> Iterator[subproce
     command = [sys.executable, "-c", RUN, str(free_port()), str(STUB)]
     process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    yield process
-    process.kill()
-    process.stdout.close()
-    process.wait(10)
-    Stack(settings).stop()
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait(10)
+        Stack(settings).stop()
 
 
 def _supervisor(settings: Settings) -> Supervisor:
