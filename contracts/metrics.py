@@ -147,6 +147,16 @@ SINK_DOCUMENTS = Metric(
 SINK_PAUSED = Metric(
     "mairror_sink_paused", "gauge", "1 while the sink waits for its store.", "The store is away: start or mend it."
 )
+LIVE_SUBSCRIBERS = Metric(
+    "mairror_live_subscribers", "gauge", "Viewers of live streams in this process.", "Nothing: it is the load."
+)
+LIVE_SKIPPED = Metric(
+    "mairror_live_skipped_total",
+    "counter",
+    "Live records a viewer did not see because a newer one came first, by topic.",
+    "Viewers are slower than the streams: their network, or too many of them for this process.",
+    ("topic",),
+)
 MODEL_INFO = Metric(
     "mairror_model_info", "gauge", "1, with the model's name and hash as labels.", "Nothing.", ("preset", "sha256")
 )
@@ -172,6 +182,8 @@ METRICS: tuple[Metric, ...] = (
     SINK_SECONDS,
     SINK_DOCUMENTS,
     SINK_PAUSED,
+    LIVE_SUBSCRIBERS,
+    LIVE_SKIPPED,
     MODEL_INFO,
     BUILD_INFO,
 )
