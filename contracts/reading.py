@@ -5,12 +5,17 @@ Guarantee: every record appended after `__init__` returned is delivered at least
 
 from collections.abc import Iterator, Sequence
 
+import stamina
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from contracts.errors import RetryableError
 from contracts.kafka import KafkaSettings
 
 TIMEOUT = 10.0
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable())
 
 
 class TopicReader:
@@ -27,8 +32,12 @@ class TopicReader:
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str], since: float | None = None) -> None:
         self._consumer = Consumer(kafka.librdkafka_consumer("mairror-reader", fetch_wait_max_ms=100))
+        # a broker that has just come back answers NOT_LEADER_FOR_PARTITION for a moment
+        retrying = stamina.retry_context(on=_passing, attempts=None, timeout=TIMEOUT, wait_initial=0.1, wait_max=1.0)
         try:
-            self._consumer.assign([place for topic in topics for place in self._places(topic, since)])
+            for attempt in retrying:
+                with attempt:
+                    self._consumer.assign([place for topic in topics for place in self._places(topic, since)])
         except KafkaException as error:
             self._consumer.close()
             raise RetryableError(f"broker {kafka.bootstrap} does not answer: {error}") from error

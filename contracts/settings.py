@@ -94,8 +94,8 @@ class ModelSettings(_Group):
     detector_edge: int = Field(320, ge=96, le=1280, description="Long edge the detector sees, pixels.")
     detector_score: float = Field(0.7, gt=0, lt=1, description="Least detector score of a face.")
     min_face_px: int = Field(28, ge=8, description="Faces smaller than this get no age, pixels.")
-    min_sharpness: float = Field(0.08, ge=0, le=1, description="Faces blurrier than this get no age, 0..1.")
-    max_yaw: float = Field(60.0, gt=0, le=90, description="Faces turned further than this get no age, degrees.")
+    min_sharpness: float = Field(0.10, ge=0, le=1, description="Faces blurrier than this get no age, 0..1.")
+    max_yaw: float = Field(45.0, gt=0, le=90, description="Faces turned further than this get no age, degrees.")
     max_spread: float = Field(18.0, gt=0, description="Ages whose distribution spreads further get no age, years.")
 
 

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from model.abstention import decide
-
 from contracts import ids
 from contracts.answers import Abstained, Age, Answer, Box, Face, FrameInfo, ModelInfo, QualityInfo, Timing
+from model.abstention import decide
 from model.faces import Abstention, AgeEstimate, Detection, Quality
 from model.manifest import PresetManifest
 from processors.frames import Held

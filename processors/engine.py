@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
-from model.abstention import decide
 
 from contracts.answers import Face
 from contracts.errors import FatalError, InvalidInput, Reason
@@ -38,10 +37,12 @@ from contracts.metrics import (
 from contracts.publishing import Publisher
 from contracts.records import Record
 from contracts.settings import ProcessorSettings
+from model.abstention import decide
 from model.faces import Abstention, AgeEstimate
 from processors import answering, publishing
 from processors.acknowledgement import Acknowledgeable, Acknowledgements, Partition
 from processors.frames import Held
+from processors.pacing import Pace
 from processors.pipeline import Looked, Pipeline
 from processors.scheduling import Batch, Schedule
 from processors.streams import Stream, Streams
@@ -82,7 +83,7 @@ class Engine:
         self.acknowledgements = Acknowledgements()
         self.streams = Streams(pipeline.manifest.name)
         self.schedule = Schedule(settings.budget_ms, capacity=settings.gather * 32)
-        self._publish_ms = 0.0
+        self._pace = Pace()
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
         self._to_estimate: asyncio.Queue[Flight] = asyncio.Queue(maxsize=1)
@@ -143,16 +144,26 @@ class Engine:
 
     async def _looking(self) -> None:
         while True:
-            batch = await self.schedule.take(self._settings.gather, self._pipeline.predict_ms)
+            await self._pace.model_nearly_free()
+            batch = await self.schedule.take(self._settings.gather, self._predict_ms)
+            started = time.perf_counter()
             flight = await self._attempt(self._board(batch), self._look)
             if flight:
+                self._pace.looked((time.perf_counter() - started) * 1000)
                 await self._to_estimate.put(flight)
 
     async def _estimating(self) -> None:
         while True:
-            flight = await self._attempt(await self._to_estimate.get(), self._estimate)
+            waiting = await self._to_estimate.get()
+            self._pace.estimating()
+            faces = sum(len(looked.detections) for looked in waiting.looked.values())
+            flight = await self._attempt(waiting, self._estimate)
+            self._pace.estimated(self._pipeline.estimate_ms(faces))
             if flight:
                 await self._to_publish.put(flight)
+
+    def _predict_ms(self, frames: int) -> float:
+        return self._pace.predict_ms(self._pipeline.predict_ms(frames))
 
     async def _publishing(self) -> None:
         while True:
@@ -268,7 +279,7 @@ class Engine:
             looked,
             queue_ms=flight.queue_ms[held],
             estimate_ms=estimate_ms,
-            publish_ms=self._publish_ms,
+            publish_ms=self._pace.publish_ms,
         )
         held.answer = answering.answer_of(held, looked, faces, self._pipeline.manifest, timing, dropped)
         _count_faces(faces)
@@ -307,8 +318,9 @@ class Engine:
         records += publishing.outcome_records(fates)
         await publishing.publish(self._publisher, records)
         flight.published = True
-        self._publish_ms = (time.perf_counter() - started) * 1000
-        histogram(STAGE_SECONDS).labels(stage="publish").observe(self._publish_ms / 1000)
+        took = time.perf_counter() - started
+        self._pace.published(took * 1000)
+        histogram(STAGE_SECONDS).labels(stage="publish").observe(took)
         for held, kind, cause in fates:
             self._finish(held, kind, cause)
         gauge(FRAMES_HELD).set(len(self.acknowledgements))

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from model.alignment import chip
-from model.estimator import AgeEstimator
-from model.quality import measure
 
 from contracts.limits import MAX_FRAME_PIXELS
 from contracts.settings import ModelSettings
+from model.alignment import chip
 from model.detector import FaceDetector
+from model.estimator import AgeEstimator
 from model.faces import AgeEstimate, Detection, Quality
 from model.images import decode_jpeg
 from model.manifest import PresetManifest
+from model.quality import measure
 
 SMOOTHING = 0.1
 """Weight of the newest measurement in the running mean of the detection time."""
@@ -109,11 +109,14 @@ class Pipeline:
 
     def predict_ms(self, frames: int) -> float:
         """Predicted milliseconds from taking a batch of n frames to its ages, from running means."""
-        faces = max(1, round(frames * self._faces_per_frame))
         rounds = -(-frames // self._threads)
+        return rounds * self._look_ms + self.estimate_ms(max(1, round(frames * self._faces_per_frame)))
+
+    def estimate_ms(self, faces: int) -> float:
+        """Predicted milliseconds of the ages of n faces."""
         sizes = self._estimator.batch_sizes
         full, rest = divmod(faces, sizes[-1])
         estimate = full * self._estimator.batch_ms(sizes[-1]) if full else 0.0
         if rest:
             estimate += self._estimator.batch_ms(next(size for size in sizes if size >= rest))
-        return rounds * self._look_ms + estimate
+        return estimate

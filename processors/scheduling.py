@@ -77,12 +77,13 @@ class Schedule:
             name, lane = next(iter(self._lanes.items()))
             held = lane[0]
             remaining = held.remaining_ms(self._budget_ms)
-            fits = predict_ms(len(batch.frames) + 1) <= min(tightest, remaining)
-            if remaining > 0 and batch.frames and not fits:
+            # not in time even alone: dropped now, unless nothing newer is there to show how fast the model is
+            doomed = remaining <= 0 or (remaining < predict_ms(1) and len(lane) > 1)
+            if not doomed and batch.frames and predict_ms(len(batch.frames) + 1) > min(tightest, remaining):
                 break
             lane.popleft()
             self._count -= 1
-            if remaining <= 0:
+            if doomed:
                 held.cause = "expired"
                 batch.dropped.append(held)
             else:

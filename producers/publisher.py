@@ -171,7 +171,9 @@ class FramePublisher:
     def _answered(self, sequence: int, body: bytes) -> None:
         taken = self._taken.pop(sequence, None)
         if taken is not None:
-            self.latencies.append((time.monotonic() - taken) * 1000)
+            seconds = time.monotonic() - taken
+            self.latencies.append(seconds * 1000)
+            self._window.early(seconds)
         self.answers.append(body)
         self.ledger.fate(sequence, "answered")
         self._window.settle(sequence)
@@ -179,6 +181,8 @@ class FramePublisher:
     def _settled(self, outcome: Outcome) -> None:
         self.ledger.outcome(outcome)
         for span in outcome.ranges:
+            if span.cause in ("expired", "late"):
+                self._window.late()
             for sequence in range(span.first, span.last + 1):
                 self._window.settle(sequence)
                 if span.outcome != "answered":

@@ -2,11 +2,18 @@
 
 Latency stays flat when the model is slow because a new frame waits here, at the source, where it can still be
 replaced by a newer one. An unanswered frame stops counting when its budget is over.
+
+A fixed window is too large for a slow model: by Little's law four frames on their way at five answers a second are
+800 ms old. So the window shrinks by one when a frame came too late, at most once a budget, and grows slowly while
+answers come early (additive increase, additive decrease: it only ever moves between 1 and `size`).
 """
 
 import threading
 import time
 from collections.abc import Callable
+
+EARLY, LATE = 0.5, 0.9
+"""Shares of the budget below which an answer is early, and above which it is nearly too late."""
 
 
 class Window:
@@ -18,6 +25,8 @@ class Window:
         self._clock = clock
         self._open: dict[int, float] = {}
         self._changed = threading.Condition()
+        self._allowed = float(size)
+        self._shrunk = clock()
 
     def _expire(self) -> float:
         """Forget what is over its budget; seconds until the next one is."""
@@ -33,7 +42,7 @@ class Window:
             while True:
                 next_free = self._expire()
                 left = deadline - self._clock()
-                if len(self._open) < self._size:
+                if len(self._open) < int(self._allowed):
                     return True
                 if left <= 0:
                     return False
@@ -49,6 +58,22 @@ class Window:
         with self._changed:
             if self._open.pop(sequence, None) is not None:
                 self._changed.notify_all()
+
+    def early(self, seconds: float) -> None:
+        """An answer came after this long; well within the budget, the window may grow."""
+        with self._changed:
+            if seconds < EARLY * self._budget:
+                self._allowed = min(float(self._size), self._allowed + 0.5 / self._allowed)
+        if seconds > LATE * self._budget:
+            self.late()
+
+    def late(self) -> None:
+        """A frame expired, or nearly: fewer may be on their way."""
+        with self._changed:
+            now = self._clock()
+            if now - self._shrunk >= self._budget:
+                self._shrunk = now
+                self._allowed = max(1.0, self._allowed - 1.0)
 
     def __len__(self) -> int:
         with self._changed:

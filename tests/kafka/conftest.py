@@ -168,6 +168,13 @@ def sink(_sink: Service) -> Service:
     return _sink
 
 
+@pytest.fixture
+def no_other_sink(_sink: Service) -> None:
+    """The session's sink is stopped, so that another one gets all partitions."""
+    if _sink.running:
+        _sink.stop()
+
+
 class Results:
     """What the result topics say about one stream since this object was made."""
 

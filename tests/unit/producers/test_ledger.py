@@ -70,3 +70,30 @@ def test_the_window_holds_back_and_forgets_after_the_budget() -> None:
     now[0] = 0.6
     assert window.wait(0.0), "an unanswered frame stops counting when its budget is over"
     assert len(window) == 0
+
+
+def test_the_window_shrinks_while_frames_come_late_and_grows_again() -> None:
+    now = [0.0]
+    window = Window(4, 0.5, clock=lambda: now[0])
+
+    def room() -> int:
+        opened = 0
+        while window.wait(0.0):
+            window.open(1000 + opened)
+            opened += 1
+        for sequence in range(opened):
+            window.settle(1000 + sequence)
+        return opened
+
+    assert room() == 4
+    for _ in range(10):
+        now[0] += 0.5
+        window.late()
+        window.late()
+    assert room() == 1, "never below one, and one step a budget"
+    for _ in range(20):
+        window.early(0.1)
+    assert room() == 4
+    now[0] += 0.5
+    window.early(0.48)
+    assert room() == 3, "nearly too late counts as late"
