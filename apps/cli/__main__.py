@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from apps.cli import replay, serve, stack, tail, topics, weights
+from apps.cli import evaluate, replay, serve, stack, tail, topics, weights
 from apps.cli.output import fail
 from contracts.errors import InvalidInput, MairrorError
 from contracts.version import VERSION
@@ -21,6 +21,7 @@ serve.register(app)
 replay.register(app)
 tail.register(app)
 weights.register(app)
+evaluate.register(app)
 app.add_typer(topics.app, name="topics")
 
 
