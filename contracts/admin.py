@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import stamina
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -11,12 +11,13 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewPartitions,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
 from contracts.errors import FatalError, RetryableError
 from contracts.kafka import KafkaSettings
-from contracts.topics import TOPICS, Topic, short_name
+from contracts.topics import TOPICS, Topic, scale_for, short_name
 
 TIMEOUT = 15.0
 
@@ -44,7 +45,8 @@ def apply_topics(
         FatalError: the broker refused a topic; the message names it.
     """
     admin = admin_client(kafka)
-    wanted = {topic.name: topic.config((retention or {}).get(short_name(topic))) for topic in topics}
+    scale = scale_for(None if kafka.total_gb is None else kafka.total_gb * 1e9, kafka.partitions)
+    wanted = {topic.name: topic.config((retention or {}).get(short_name(topic)), scale) for topic in topics}
     try:
         present = admin.list_topics(timeout=TIMEOUT).topics
         changes = _create(admin, kafka, {name: config for name, config in wanted.items() if name not in present})
@@ -115,6 +117,19 @@ def leaderless(admin: AdminClient, names: Sequence[str], timeout: float = 5.0) -
     ]
 
 
+def _ask_every_partition(admin: AdminClient, names: Sequence[str]) -> None:
+    """A leader named in the metadata may not serve yet; one that tells its offsets does."""
+    present = admin.list_topics(timeout=5).topics
+    places = {
+        TopicPartition(name, number): OffsetSpec.latest() for name in names for number in present[name].partitions
+    }
+    try:
+        for future in admin.list_offsets(places).values():
+            future.result(5)
+    except KafkaException as error:
+        raise RetryableError(f"a partition is not served yet: {error}") from error
+
+
 def wait_for_leaders(kafka: KafkaSettings, names: Sequence[str], timeout: float = 60.0) -> None:
     """Return when every partition of these topics has a leader ("server started" in a log is not that).
 
@@ -130,3 +145,4 @@ def wait_for_leaders(kafka: KafkaSettings, names: Sequence[str], timeout: float 
             waiting = leaderless(admin, names)
             if waiting:
                 raise RetryableError(f"no leader yet for {', '.join(waiting)} on {kafka.bootstrap}")
+            _ask_every_partition(admin, names)

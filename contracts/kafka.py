@@ -42,6 +42,9 @@ class KafkaSettings(BaseModel):
     cert_file: Path | None = Field(None, description="PEM client certificate (mutual TLS).")
     key_file: Path | None = Field(None, description="PEM client key (mutual TLS).")
     partitions: int = Field(6, ge=1, le=1000, description="Partitions of every topic that `topics apply` makes.")
+    total_gb: float | None = Field(
+        None, gt=0, description="Most disk all topics together may take, GB; unset: as much as the topic table says."
+    )
     replication: int = Field(1, ge=1, le=7, description="Replicas of every topic that `topics apply` makes.")
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ class Topic:
         """Transport limit: body plus headers and framing."""
         return self.max_bytes + self.header_room
 
-    def config(self, retention: float | None = None) -> dict[str, str]:
+    def config(self, retention: float | None = None, scale: float = 1.0) -> dict[str, str]:
         """Topic configuration as the broker's own keys and strings.
 
         `retention.ms` alone does not delete: an active segment keeps its records. So a segment is at
@@ -66,18 +66,20 @@ class Topic:
 
         Args:
             retention: seconds, instead of the table's (drills and tests).
+            scale: share of `retention_bytes` that a small disk can give (see `scale_for`).
         """
         seconds = retention if retention is not None else self.retention
+        most_bytes = max(int(self.retention_bytes * scale), 2 * self.max_message_bytes)
         entries = {
             "cleanup.policy": ",".join(self.cleanup),
             "max.message.bytes": str(self.max_message_bytes),
             "message.timestamp.type": "LogAppendTime" if self.append_time else "CreateTime",
             "file.delete.delay.ms": "1000",
-            "segment.bytes": str(min(64 * MIB, max(self.retention_bytes // 4, 2 * self.max_message_bytes))),
+            "segment.bytes": str(min(64 * MIB, max(most_bytes // 4, 2 * self.max_message_bytes))),
         }
         if seconds is not None:
             entries["retention.ms"] = str(int(seconds * 1000))
-            entries["retention.bytes"] = str(self.retention_bytes)
+            entries["retention.bytes"] = str(most_bytes)
             entries["segment.ms"] = str(int(min(seconds / 6, DAY / 2) * 1000))
         else:
             entries["retention.ms"] = "-1"
@@ -199,6 +201,18 @@ TOPICS: tuple[Topic, ...] = (
     ERASURES,
     DEAD_LETTERS,
 )
+
+
+SEGMENT_OVERHANG = 1.25
+"""A partition may be a quarter larger than its limit: the segment being written is not deleted."""
+
+
+def scale_for(total_bytes: float | None, partitions: int) -> float:
+    """Share of every topic's byte limit that keeps all topics together within `total_bytes`; at most 1."""
+    if total_bytes is None:
+        return 1.0
+    full = sum(topic.retention_bytes for topic in TOPICS) * partitions * SEGMENT_OVERHANG
+    return min(1.0, total_bytes / full)
 
 
 def by_short_name(name: str) -> Topic:

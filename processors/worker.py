@@ -7,6 +7,7 @@ partition it will read has a leader.
 import logging
 from typing import Any
 
+import cv2
 import faust
 import structlog
 
@@ -41,6 +42,8 @@ def build_pipeline(settings: Settings) -> Pipeline:
     from model.backend import configure_backend
 
     configure_backend(settings.processor.model_threads)
+    # frames are decoded and detected side by side in our own pool: threads inside each would only get in its way
+    cv2.setNumThreads(1)
     from model.estimator import AgeEstimator
 
     manifest = load_preset(settings.model.preset)

@@ -9,8 +9,10 @@ from rich.table import Table
 from apps.cli.output import people, print_json, steps
 from apps.local import doctor as checks
 from apps.local.folder import StackState
+from apps.local.plan import given
 from apps.local.stack import Stack
 from contracts.settings import Settings, load_settings
+from contracts.telemetry import configure_logging
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -23,16 +25,19 @@ def running_settings() -> Settings:
     if state is None:
         return settings
     update: dict[str, Any] = {}
-    if "bootstrap" not in settings.kafka.model_fields_set:
+    if not given("MAIRROR_KAFKA__BOOTSTRAP"):
         update["kafka"] = settings.kafka.model_copy(update={"bootstrap": state.bootstrap})
-    if "uri" not in settings.mongo.model_fields_set:
+    if not given("MAIRROR_MONGO__URI"):
         update["mongo"] = settings.mongo.model_copy(update={"uri": state.mongo_uri})
     return settings.model_copy(update=update)
 
 
 def up(as_json: AsJson = False) -> None:
     """Start everything on this machine and stay until Ctrl-C."""
-    stack = Stack(load_settings())
+    settings = load_settings()
+    # what the services say is in their own logs; here only what a person must know
+    configure_logging(settings.model_copy(update={"log_level": "error"}), "up")
+    stack = Stack(settings)
     with steps() as progress:
 
         def announce(state: StackState) -> None:

@@ -72,7 +72,7 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
     bootstrap, uri = settings.kafka.bootstrap, settings.mongo.uri
     # Servers named in the environment are inherited, so that their passwords are in no file of ours.
     shared = {"MAIRROR_DATA": str(data_dir), "MAIRROR_CACHE": str(settings.cache.expanduser().resolve())}
-    if not _given("MAIRROR_KAFKA__BOOTSTRAP"):
+    if not given("MAIRROR_KAFKA__BOOTSTRAP"):
         broker = BrokerSpec(
             data_dir / "kafka",
             port(BROKER, BROKER_PORT),
@@ -84,7 +84,7 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
         bootstrap, chosen[BROKER] = broker.bootstrap, broker.port
         shared["MAIRROR_KAFKA__BOOTSTRAP"] = bootstrap
         servers.append(Service(BROKER, broker.command()))
-    if not _given("MAIRROR_MONGO__URI"):
+    if not given("MAIRROR_MONGO__URI"):
         spec = StoreSpec(data_dir / "store", port(STORE, STORE_PORT), jars, mongod=store.found_mongod())
         spec.prepare()
         uri, chosen[STORE] = spec.uri, spec.port
@@ -93,7 +93,7 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
             shared["MAIRROR_MONGO__REWIND_SECONDS"] = str(store.REWIND_SECONDS)
         servers.append(Service(STORE, spec.command()))
     chosen |= {row.name: port(row.name, row.port) for row in rows}
-    ours = [row.service({**shared, "MAIRROR_WEB__PORT": str(chosen[row.name])}) for row in rows]
+    ours = [row.service({**shared, **row.environment, "MAIRROR_WEB__PORT": str(chosen[row.name])}) for row in rows]
     addresses: dict[str, str] = {row.address: f"http://{ports.HOST}:{chosen[row.name]}" for row in rows if row.address}
     return Plan((*servers, *ours), chosen, bootstrap, uri, addresses)
 
@@ -116,7 +116,7 @@ def without_password(uri: str) -> str:
     return re.sub(r"(?<=//)([^/@:]*):[^/@]*@", r"\1:***@", uri)
 
 
-def _given(key: str) -> bool:
+def given(key: str) -> bool:
     """Did somebody name a server? The environment, or a file in the secrets folder."""
     secrets = os.environ.get("MAIRROR_SECRETS_DIR")
     return key in os.environ or bool(secrets and (Path(secrets) / key).exists())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apps.local import broker, store
 from apps.local.folder import StackState
-from apps.local.plan import Plan
+from apps.local.plan import Plan, given
 from apps.local.ports import HOST
 from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, TOPICS
@@ -24,6 +24,8 @@ START_SECONDS = 180.0
 MOST_DEATHS = 5
 """A service that dies this often before it is ready will not become ready."""
 POLL_SECONDS = 0.1
+TOPICS_SHARE = 0.8
+"""Share of the data folder's cap the topics may fill; the store and the logs have the rest."""
 
 Check = Callable[[], bool]
 
@@ -56,7 +58,8 @@ def reach(plan: Plan, supervisor: Supervisor, settings: Settings, progress: Prog
     Raises:
         FatalError: supervisord died, a service keeps dying, or 180 s were not enough; with the log's last lines.
     """
-    kafka = settings.kafka.model_copy(update={"bootstrap": plan.bootstrap})
+    own = {} if given("MAIRROR_KAFKA__BOOTSTRAP") else {"total_gb": settings.data_cap_gb * TOPICS_SHARE}
+    kafka = settings.kafka.model_copy(update={"bootstrap": plan.bootstrap, **own})
     names = dict.fromkeys([BROKER, STORE, *plan.names])
     checks: dict[str, Check] = {TOPICS: _Topics(kafka)} | {
         name: _check(name, plan.ports.get(name), kafka, plan.mongo_uri) for name in names

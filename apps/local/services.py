@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from apps.local.program import Service
@@ -27,6 +27,8 @@ class Row:
     stop_seconds: int = 4
     needs_weights: bool = False
     """Does it run the model?"""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings of this service alone."""
     arguments: tuple[str, ...] = ()
     """Arguments of the Python interpreter, when it is not `-m apps.cli serve NAME`."""
 
@@ -38,7 +40,8 @@ class Row:
 
 # The processor needs seconds to import and warm its model: it starts first and waits for its topics by itself.
 SERVICES = (
-    Row("processor", 8610, needs_weights=True),
+    # a static member gets its partitions back at once after kill -9, instead of after the session timeout
+    Row("processor", 8610, needs_weights=True, environment={"MAIRROR_PROCESSOR__INSTANCE": "local"}),
     Row("sink-mongo", 8611, after=(STORE, TOPICS)),
     Row("sample", 8612, after=(TOPICS,)),
 )

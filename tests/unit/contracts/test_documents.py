@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from contracts import documents
-from contracts.topics import TOPICS, by_short_name
+from contracts.topics import TOPICS, by_short_name, scale_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,6 +41,14 @@ def test_segments_are_young_enough_for_retention() -> None:
             segment = int(topic.config()["segment.ms"]) / 1000
             assert segment <= topic.retention / 2
             assert topic.retention + segment + 30 <= 1.5 * topic.retention
+
+
+def test_all_topics_fit_the_disk_they_are_given() -> None:
+    for total in (1e9, 3e9, 1e13):
+        scale = scale_for(total, partitions=6)
+        limits = [topic.config(scale=scale) for topic in TOPICS if topic.retention is not None]
+        worst = sum(int(config["retention.bytes"]) + int(config["segment.bytes"]) for config in limits) * 6
+        assert worst <= max(total, 1e9) * 1.3
 
 
 def test_unknown_topic_lists_those_that_exist() -> None:
