@@ -106,6 +106,21 @@ class WebSettings(_Group):
     port: int = Field(0, ge=0, le=65535, description="Port; 0 takes any free one.")
 
 
+class DashboardSettings(_Group):
+    """The pages people see."""
+
+    base_path: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._/-]*$",
+        description="Path below which a reverse proxy shows the dashboard, e.g. mairror.",
+    )
+    allowed_hosts: str = Field(
+        "", description="Host names browsers may use, comma separated; empty: any. Set it where strangers may connect."
+    )
+    max_files: int = Field(200, ge=1, le=900, description="Most pictures uploaded in one go.")
+    max_file_mb: int = Field(20, ge=1, le=200, description="Largest picture the page takes, MB.")
+
+
 class Settings(BaseSettings):
     """All of it. Build with `load_settings()`; nothing reads the environment at import time."""
 
@@ -131,6 +146,7 @@ class Settings(BaseSettings):
     processor: ProcessorSettings = ProcessorSettings()
     model: ModelSettings = ModelSettings()
     web: WebSettings = WebSettings()
+    dashboard: DashboardSettings = DashboardSettings()
 
 
 def known_keys() -> set[str]:
