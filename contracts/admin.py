@@ -120,9 +120,8 @@ def leaderless(admin: AdminClient, names: Sequence[str], timeout: float = 5.0) -
 def _ask_every_partition(admin: AdminClient, names: Sequence[str]) -> None:
     """A leader named in the metadata may not serve yet; one that tells its offsets does."""
     present = admin.list_topics(timeout=5).topics
-    places = {
-        TopicPartition(name, number): OffsetSpec.latest() for name in names for number in present[name].partitions
-    }
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    places = {TopicPartition(name, number): latest for name in names for number in present[name].partitions}
     try:
         for future in admin.list_offsets(places).values():
             future.result(5)
