@@ -15,6 +15,7 @@ class Service(StrEnum):
     PROCESSOR = "processor"
     SINK_MONGO = "sink-mongo"
     SAMPLE = "sample"
+    DASHBOARD = "dashboard"
 
 
 def serve(name: Annotated[Service, typer.Argument(help="Which process to be.")]) -> None:
@@ -42,7 +43,18 @@ def _sample(settings: Settings) -> int:
     return SampleService(settings).run()
 
 
-_RUN = {Service.PROCESSOR: _processor, Service.SINK_MONGO: _sink_mongo, Service.SAMPLE: _sample}
+def _dashboard(settings: Settings) -> int:
+    from apps.dashboard.serve import run
+
+    return run(settings)
+
+
+_RUN = {
+    Service.PROCESSOR: _processor,
+    Service.SINK_MONGO: _sink_mongo,
+    Service.SAMPLE: _sample,
+    Service.DASHBOARD: _dashboard,
+}
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,1 @@
+"""The dashboard: live picture, upload, system and about pages, served by Streamlit."""

@@ -1,0 +1,110 @@
+"""`mairror serve dashboard`: Streamlit on the process's address, with the live WebSocket, health and metrics beside it.
+
+One process, one port: `/livez`, `/readyz` and `/metrics` are routes of the same server. Ends within seconds of SIGTERM.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from apps.dashboard.push import LivePush
+from apps.dashboard.wiring import Dashboard, install
+from contracts.metrics import BUILD_INFO, gauge
+from contracts.settings import Settings
+from contracts.version import VERSION
+
+log = structlog.get_logger()
+
+SCRIPT = Path(__file__).with_name("app.py")
+LIVE_PATH = "/ws/live"
+NO_STORE = {"Cache-Control": "no-store"}
+
+LIGHT = {
+    "primaryColor": "#8a5200",
+    "backgroundColor": "#fcfbf8",
+    "secondaryBackgroundColor": "#f1eee6",
+    "textColor": "#1d1b17",
+}
+DARK = {
+    "primaryColor": "#ffc857",
+    "backgroundColor": "#13151a",
+    "secondaryBackgroundColor": "#1f232b",
+    "textColor": "#eceae4",
+}
+
+
+def streamlit_config(settings: Settings) -> dict[str, Any]:
+    """Streamlit's options, so that no file is needed: loopback, no statistics, no file watcher, our colours."""
+    options: dict[str, Any] = {
+        "server.address": settings.web.host,
+        "server.port": settings.web.port,
+        "server.baseUrlPath": settings.dashboard.base_path,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "server.maxUploadSize": settings.dashboard.max_file_mb,
+        "server.allowedHosts": [host.strip() for host in settings.dashboard.allowed_hosts.split(",") if host.strip()],
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "viewer",
+        "client.showErrorDetails": "none",
+        "theme.baseRadius": "10px",
+    }
+    for name, colours in (("light", LIGHT), ("dark", DARK)):
+        options |= {f"theme.{name}.{key}": value for key, value in colours.items()}
+    return options
+
+
+def routes(dashboard: Dashboard) -> list[BaseRoute]:
+    """Our own routes. Streamlit does not put its base path before them: the live one gets it here."""
+
+    async def livez(_request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers=NO_STORE)
+
+    async def readyz(_request: Request) -> Response:
+        problem = dashboard.problem()
+        return PlainTextResponse(f"{problem or 'ok'}\n", status_code=503 if problem else 200, headers=NO_STORE)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
+
+    push = LivePush(dashboard.watching, dashboard.directory)
+    return [
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        WebSocketRoute(f"{live_path(dashboard.settings)}/{{stream}}", push.serve),
+    ]
+
+
+def live_path(settings: Settings) -> str:
+    """Path of the live WebSocket as browsers see it, without the stream."""
+    base = settings.dashboard.base_path.strip("/")
+    return f"/{base}{LIVE_PATH}" if base else LIVE_PATH
+
+
+def create(dashboard: Dashboard) -> st.App:
+    """The ASGI app; closes the dashboard when the server ends."""
+
+    @asynccontextmanager
+    async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        dashboard.close()
+
+    return st.App(SCRIPT, routes=routes(dashboard), lifespan=lifespan)
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    gauge(BUILD_INFO).labels(version=VERSION).set(1)
+    dashboard = install(Dashboard(settings))
+    log.info("dashboard_starting", host=settings.web.host, port=settings.web.port)
+    create(dashboard).run(config=streamlit_config(settings))
+    return 0

@@ -1,0 +1,8 @@
+"""About."""
+
+import streamlit as st
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("About")
