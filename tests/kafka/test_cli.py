@@ -103,10 +103,9 @@ def test_ctrl_c_ends_a_replay_with_its_ledger(
     picture = str(public_domain_pictures()["collins"])
     arguments = ["replay", picture, "--stream", stream, "--consent", "public-domain", "--loop", "--json"]
     variables = os.environ | environment
-    playing = subprocess.Popen(
-        [*CLI, *arguments], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(4)  # it plays two pictures a second
+    pipe = subprocess.PIPE
+    playing = subprocess.Popen([*CLI, *arguments], env=variables, stdout=pipe, stderr=pipe, text=True)
+    found.read(lambda r: len(r.answers) >= 1)
     playing.send_signal(signal.SIGINT)
     out, err = playing.communicate(timeout=30)
     assert "Traceback" not in err

@@ -30,10 +30,8 @@ def store(mongo: MongoSettings) -> Iterator[Store]:
 class Record:
     """A record as the sink gets it."""
 
-    def __init__(
-        self, topic: str, body: bytes, offset: int = 0, headers: list[tuple[str, bytes]] | None = None
-    ) -> None:
-        self._topic, self._body, self._offset, self._headers = topic, body, offset, headers
+    def __init__(self, topic: str, body: bytes, headers: list[tuple[str, bytes]] | None = None) -> None:
+        self._topic, self._body, self._headers = topic, body, headers
 
     def topic(self) -> str:
         return self._topic
