@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from apps.cli import evaluate, replay, serve, stack, tail, topics, weights
+from apps.cli import bench, evaluate, replay, serve, stack, tail, topics, weights
 from apps.cli.output import fail
 from contracts.errors import InvalidInput, MairrorError
 from contracts.version import VERSION
@@ -22,6 +22,7 @@ replay.register(app)
 tail.register(app)
 weights.register(app)
 evaluate.register(app)
+bench.register(app)
 app.add_typer(topics.app, name="topics")
 
 

@@ -1,0 +1,1 @@
+"""How much of the model's bare speed a whole Mairror keeps: what `mairror bench` runs."""
