@@ -26,8 +26,22 @@ install: $(INSTALLED) ## Make the virtual environment (run and test do it by the
 run: $(INSTALLED) ## Start everything on this machine, Ctrl-C stops it
 	@exec $(BIN)/mairror up
 
+# What the tests drive besides our own processes: a browser, a foreign consumer, kcat.
+TEST_TOOLS := chromium:chromium kcat:kcat node:nodejs npm:npm
+
+.PHONY: test-tools
+test-tools:
+	@missing=""; for tool in $(TEST_TOOLS); do command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing for the tests:$$missing"; apt-get -qq update && apt-get -qq install -y --no-install-recommends $$missing fonts-dejavu-core >/dev/null; \
+	  else \
+	    echo "The tests need more: sudo apt-get install$$missing fonts-dejavu-core"; exit 1; \
+	  fi; \
+	fi
+
 .PHONY: test
-test: $(INSTALLED) ## Run every test, on a real broker and a real store
+test: $(INSTALLED) test-tools ## Run every test, on a real broker, a real store and a real browser
 	@$(BIN)/python -m pytest
 
 .PHONY: check
