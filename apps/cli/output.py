@@ -36,7 +36,7 @@ def steps() -> Iterator[ProgressCallback]:
 
         def plain(text: str, fraction: float | None) -> None:
             name = text.split(":")[0]
-            if fraction is None and last.get(name) != text:
+            if last.get(name) != text:
                 last[name] = text
                 people.print(text, markup=False, soft_wrap=True)
 
