@@ -15,8 +15,9 @@ from contracts.topics import STREAMS, TRACKS
 from producers.camera import Play, Replay
 from producers.sample import SampleSource
 from producers.sources import open_source
-from tests.kafka.conftest import Results, Service, wait_for
+from tests.kafka.conftest import Results
 from tests.kafka.sending import Sender, frame, live, unique
+from tests.services import Service, wait_for
 
 Reader = Callable[[str], Results]
 VALIDATOR = jsonschema.Draft202012Validator(schemas()["answer.v1.json"])

@@ -18,7 +18,7 @@ from apps.bench.usage import PeakMemory, cpu_seconds
 from contracts.answers import decode_answer
 from contracts.errors import FatalError
 from contracts.settings import Settings
-from tests.kafka.conftest import Service, wait_for
+from tests.services import Service, wait_for
 
 
 @dataclass

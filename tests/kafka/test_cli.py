@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from producers.sample import public_domain_pictures
-from tests.kafka.conftest import Results, Service
+from tests.kafka.conftest import Results
 from tests.kafka.sending import unique
+from tests.services import Service
 
 CLI = [sys.executable, "-m", "apps.cli"]
 COMMANDS = ["up", "stop", "status", "reset", "doctor", "serve", "replay", "tail", "weights", "topics", "topics apply"]

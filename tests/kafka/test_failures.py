@@ -18,8 +18,9 @@ from contracts.lag import LagReader
 from contracts.reading import TopicReader
 from contracts.settings import Settings
 from contracts.topics import FRAMES_LIVE, FRAMES_UPLOAD
-from tests.kafka.conftest import Results, Service, wait_for
+from tests.kafka.conftest import Results
 from tests.kafka.sending import Sender, frame, unique
+from tests.services import Service, wait_for
 
 Reader = Callable[[str], Results]
 

@@ -16,8 +16,8 @@ from contracts.documents import schemas
 from contracts.settings import Settings
 from producers.camera import Play, Replay
 from producers.sample import SampleSource
-from tests.kafka.conftest import Service
 from tests.kafka.sending import unique
+from tests.services import Service
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
