@@ -30,6 +30,8 @@ class FrameInfo(Struct, frozen=True):
     width: Annotated[int, Meta(ge=1)]
     height: Annotated[int, Meta(ge=1)]
     origin: Literal["webcam", "camera", "file", "upload", "sample"]
+    partition: Annotated[int, Meta(ge=0, description="where the frame lies on its topic")] | None = None
+    offset: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Box(Struct, frozen=True):

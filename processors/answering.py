@@ -100,6 +100,8 @@ def answer_of(
             captured_at=frame.captured_at,
             width=looked.width,
             height=looked.height,
+            partition=held.partition,
+            offset=held.offset,
             origin=frame.origin,  # type: ignore[arg-type]  # checked when the headers were read
         ),
         faces=list(faces),
