@@ -129,8 +129,6 @@ class DashboardSettings(_Group):
     allowed_hosts: str = Field(
         "", description="Host names browsers may use, comma separated; empty: any. Set it where strangers may connect."
     )
-    max_files: int = Field(200, ge=1, le=900, description="Most pictures uploaded in one go.")
-    max_file_mb: int = Field(20, ge=1, le=200, description="Largest picture the page takes, MB.")
 
 
 class Settings(BaseSettings):
