@@ -1,17 +1,28 @@
-"""The script Streamlit runs for every visitor: look, navigation, page."""
+"""The script Streamlit runs for every visitor: look, navigation, page.
 
-import streamlit as st
+Everything is behind the guard: Streamlit makes this file the process's `__main__`, and a decoder process that is
+started later imports that file again, under another name, where it must do nothing.
+"""
 
-from apps.dashboard import look
-from apps.dashboard.views import about, live, system, upload
 
-look.dress()
-st.navigation(
-    [
-        st.Page(live.page, title="Live", icon=":material/visibility:", default=True),
-        st.Page(upload.page, title="Upload", icon=":material/add_photo_alternate:", url_path="upload"),
-        st.Page(system.page, title="System", icon=":material/monitor_heart:", url_path="system"),
-        st.Page(about.page, title="About", icon=":material/info:", url_path="about"),
-    ],
-    position="top",
-).run()
+def main() -> None:
+    """Draw the page the visitor asks for."""
+    import streamlit as st
+
+    from apps.dashboard import look
+    from apps.dashboard.views import about, live, system, upload
+
+    look.dress()
+    st.navigation(
+        [
+            st.Page(live.page, title="Live", icon=":material/visibility:", default=True),
+            st.Page(upload.page, title="Upload", icon=":material/add_photo_alternate:", url_path="upload"),
+            st.Page(system.page, title="System", icon=":material/monitor_heart:", url_path="system"),
+            st.Page(about.page, title="About", icon=":material/info:", url_path="about"),
+        ],
+        position="top",
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

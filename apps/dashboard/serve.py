@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from apps.dashboard.push import LivePush
 from apps.dashboard.wiring import Dashboard, install
+from contracts.limits import MIB
 from contracts.metrics import BUILD_INFO, gauge
 from contracts.settings import Settings
 from contracts.version import VERSION
@@ -50,7 +51,7 @@ def streamlit_config(settings: Settings) -> dict[str, Any]:
         "server.headless": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
-        "server.maxUploadSize": settings.dashboard.max_file_mb,
+        "server.maxUploadSize": max_file_mb(settings),
         "server.allowedHosts": [host.strip() for host in settings.dashboard.allowed_hosts.split(",") if host.strip()],
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "viewer",
@@ -60,6 +61,11 @@ def streamlit_config(settings: Settings) -> dict[str, Any]:
     for name, colours in (("light", LIGHT), ("dark", DARK)):
         options |= {f"theme.{name}.{key}": value for key, value in colours.items()}
     return options
+
+
+def max_file_mb(settings: Settings) -> int:
+    """Largest file the page takes, MiB: the uploader knows no finer unit, the edge knows the exact limit."""
+    return max(1, -(-settings.upload.max_bytes // MIB))
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:

@@ -4,6 +4,10 @@ Pages run in Streamlit's script threads and routes on the web server's loop, so 
 (Streamlit's own resource cache is for scripts alone).
 """
 
+import threading
+
+from apps.dashboard.door import EdgeDoor
+from apps.dashboard.uploads import Uploads
 from apps.dashboard.watching import Watching
 from contracts.errors import FatalError
 from contracts.settings import Settings
@@ -11,14 +15,18 @@ from contracts.topics import AGES, DEAD_LETTERS, FRAMES_LIVE
 from sinks.live.directory import StreamDirectory
 from sinks.live.fanout import LiveFanout
 
+CLOSE_SECONDS = 2.0
+
 
 class Dashboard:
     """Everything that is open. Makes no connection that waits: it starts without a broker too."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._door = EdgeDoor(settings)
         self.answers = LiveFanout(settings.kafka, [AGES.name, DEAD_LETTERS.name])
         """For uploads: their answers, or why there is none."""
+        self.uploads = Uploads(self._door, self.answers)
         self.directory = StreamDirectory(settings.kafka)
         self.watching = Watching(lambda: LiveFanout(settings.kafka, [FRAMES_LIVE.name, AGES.name]))
 
@@ -27,9 +35,16 @@ class Dashboard:
         return self.answers.problem
 
     def close(self) -> None:
-        """Close what is open."""
-        self.answers.close()
-        self.directory.close()
+        """Close what is open, side by side: a process that is told to stop has seconds."""
+        self.uploads.close()
+        closing = [
+            threading.Thread(target=close, name="closing", daemon=True)
+            for close in (self.answers.close, self.directory.close, self._door.close)
+        ]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(CLOSE_SECONDS)
 
 
 _current: list[Dashboard] = []

@@ -1,7 +1,8 @@
 // The live picture: takes pictures with their answers from a WebSocket of the same origin, draws them on a canvas,
 // and says how old what it shows is. Runs without reruns of the page; a rerun only hands over the chosen stream.
 
-const OLD_AFTER_MS = 1500; // with the fade of 0.6 s the picture is grey within about 2 s
+const OLD_AFTER_MS = 1200; // with a tick and the fade of 0.4 s the picture is grey within 2 s
+const OLDEST_MS = 6000; // a stream of few pictures gets three of its own intervals, but no more than this
 const TICK_MS = 200;
 const TINTS = ["#ffd65e", "#7dd3fc", "#f9a8d4", "#86efac", "#c4b5fd", "#fdba74"];
 const REASONS = {
@@ -28,7 +29,7 @@ function start(root, path) {
   const at = (selector) => root.querySelector(selector);
   const state = {
     key: path, root, at, socket: null, ended: false, retry: 500, last: null, figures: null, stream: null,
-    problem: null, bitmap: null, received: 0, base: 0, connected: false, listed: 0,
+    problem: null, bitmap: null, received: 0, base: 0, connected: false, listed: 0, interval: 0,
   };
   state.stop = () => {
     state.ended = true;
@@ -84,7 +85,9 @@ async function picture(state, socket, buffer) {
     if (state.bitmap) state.bitmap.close();
     state.bitmap = bitmap;
     state.last = head.picture;
-    state.received = performance.now();
+    const now = performance.now();
+    if (state.received) state.interval += (Math.min(now - state.received, OLDEST_MS) - state.interval) * 0.2;
+    state.received = now;
     state.base = head.picture.age_ms;
     draw(state);
     if (state.received - state.listed > 240) list(state);
@@ -167,8 +170,10 @@ function list(state) {
       words.textContent = REASONS[face.reason] || "no age";
       small.textContent = face.detail || "";
     } else {
-      words.textContent = `years, ${Math.round(face.coverage * 100)} % sure of ${Math.round(face.low)}–${Math.round(face.high)}`;
-      small.textContent = face.track === null ? "" : `person ${face.track}, ${face.frames} pictures`;
+      words.textContent = "years";
+      const sure = `${Math.round(face.coverage * 100)} % sure: ${Math.round(face.low)} to ${Math.round(face.high)}`;
+      const who = face.track === null ? "" : `person ${Number(face.track) + 1}, ${face.frames.toLocaleString("en")} pictures`;
+      small.append(sure, document.createElement("br"), who);
     }
     words.append(small);
     item.append(years, words);
@@ -184,7 +189,8 @@ function list(state) {
 function tick(state) {
   const silent = state.last ? performance.now() - state.received : null;
   const stage = state.at(".stage");
-  const old = silent === null || silent > OLD_AFTER_MS;
+  const old = silent === null || silent > Math.min(Math.max(OLD_AFTER_MS, 3 * state.interval), OLDEST_MS);
+  if (old && state.last && state.listed < state.received) list(state);
   stage.dataset.age = silent === null ? "none" : old ? "old" : "live";
   const badge = state.at(".badge");
   badge.dataset.state = silent === null ? "waiting" : old ? "old" : "live";

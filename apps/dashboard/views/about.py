@@ -1,8 +1,93 @@
-"""About."""
+"""About: how it works, which model answers and how wrong it is, limits, privacy."""
+
+from functools import cache
+from importlib import resources
 
 import streamlit as st
+
+from apps.dashboard import look
+from apps.dashboard.privacy import promises
+from apps.dashboard.serve import max_file_mb
+from apps.dashboard.views.upload import most_files
+from apps.dashboard.wiring import current
+from contracts.limits import MAX_FRAME_BYTES, MAX_UPLOAD_BYTES, MIB
+from contracts.settings import Settings
+from contracts.version import VERSION
+from model.manifest import PresetManifest, load_preset
+
+HOW = """
+1. A camera, a video file or an upload gives **pictures**; each goes to a message broker (Apache Kafka) with the time it
+   was taken.
+2. A **processor** finds the faces, turns each upright and estimates its age with a neural network, several pictures at
+   once.
+3. The **answer** goes back to the broker: box, age and an interval for every face, or the reason why there is no age.
+4. These pages, the store and any other program read the same answers.
+"""
 
 
 def page() -> None:
     """Draw the page."""
+    settings = current().settings
+    manifest = load_preset(settings.model.preset)
     st.title("About")
+    st.warning(f"**{look.CARE}**", icon=":material/gavel:")
+    st.markdown(f"Mairror guesses how old a face looks, live. Version {VERSION}.")
+    st.subheader("How it works")
+    st.markdown(HOW)
+    st.subheader("The model")
+    _model(manifest)
+    st.subheader("Limits")
+    st.markdown("\n".join(f"- {limit}" for limit in limits(settings)))
+    st.subheader("Privacy")
+    st.markdown("\n".join(f"- {promise.sentence}" for promise in promises()))
+
+
+def _model(manifest: PresetManifest) -> None:
+    st.markdown(manifest.terms)
+    interval = manifest.interval
+    st.table(
+        {
+            "preset": f"{manifest.name} {manifest.version}",
+            "origin": manifest.origin,
+            "code": manifest.licences.code,
+            "weights": manifest.licences.weights,
+            "trained on": manifest.licences.training_data,
+            "interval": f"made to hold {interval.coverage:.0%} of true ages; measured on {interval.calibrated_on}",
+        }
+    )
+    st.dataframe(
+        [
+            {
+                "measured on": row.data,
+                "faces": row.faces,
+                "mean error, years": round(row.mae, 2),
+                "bias, years": round(row.bias, 2),
+                "interval holds": f"{row.coverage:.1%}",
+                "mean width, years": round(row.mean_width, 1),
+            }
+            for row in manifest.measured
+        ],
+        hide_index=True,
+        width="stretch",
+    )
+    with st.expander("The whole model card"):
+        st.markdown(card(manifest.name))
+
+
+@cache
+def card(preset: str) -> str:
+    """The model card of a preset, its title one step smaller."""
+    text = resources.files("model.presets").joinpath(preset, "README.md").read_text(encoding="utf-8")
+    return text.replace("\n## ", "\n#### ").replace("# ", "### ", 1)
+
+
+def limits(settings: Settings) -> list[str]:
+    """What this installation takes, in numbers."""
+    return [
+        f"Uploads: {most_files(settings)} pictures in one go, {max_file_mb(settings)} MB each; "
+        f"a picture travels as JPEG of at most {MAX_UPLOAD_BYTES // MIB} MiB.",
+        f"Live: at most {settings.producer.max_fps:.0f} pictures a second and stream, {MAX_FRAME_BYTES // MIB} MiB "
+        f"each; one that is not answered within {settings.processor.budget_ms:.0f} ms is dropped, and counted.",
+        f"Faces smaller than {settings.model.min_face_px} pixels, blurred, or turned further than "
+        f"{settings.model.max_yaw:.0f}° get no age.",
+    ]

@@ -13,7 +13,6 @@ CHOICE = "live-stream"
 
 def page() -> None:
     """Draw the page."""
-    st.title("Live")
     _watch()
     look.care()
 
@@ -23,14 +22,20 @@ def _watch() -> None:
     """The list of streams is looked at every few seconds; the picture itself is pushed and does not wait for it."""
     dashboard = current()
     entries = dashboard.directory.entries()
+    title, choice = st.columns([1, 1], vertical_alignment="center")
+    title.title("Live")
     wanted = st.session_state.get(CHOICE) or st.query_params.get(PARAMETER)
     streams = choosing.options(entries, wanted)
     if not streams:
         _nothing(dashboard.problem())
         return
     st.session_state[CHOICE] = wanted if wanted in streams else streams[0]
-    stream = st.selectbox(
-        "Stream", streams, key=CHOICE, format_func=lambda name: choosing.label(entries, name), width=420
+    stream = choice.selectbox(
+        "Stream",
+        streams,
+        key=CHOICE,
+        format_func=lambda name: choosing.label(entries, name),
+        label_visibility="collapsed",
     )
     st.query_params[PARAMETER] = stream
     live_picture(dashboard.settings, stream)

@@ -1,0 +1,54 @@
+"""What we promise about pictures and people: sentences, each with the test that proves it; times from the topics."""
+
+from dataclasses import dataclass
+
+from contracts.topics import AGES, FRAMES_LIVE, FRAMES_UPLOAD, Topic
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A sentence for people, and `path::name` of the test that fails when it is not true."""
+
+    sentence: str
+    proof: str
+
+
+def duration(topic: Topic, factor: float = 1.0) -> str:
+    """How long a topic keeps its records, times `factor`, in words: `2 minutes`, `24 hours`, `7 days`."""
+    seconds = (topic.retention or 0) * factor
+    for size, name, limit in ((60, "minutes", 7200), (3600, "hours", 172_800), (86_400, "days", float("inf"))):
+        if seconds < limit:
+            return f"{seconds / size:g} {name}"
+    raise AssertionError("the last limit is infinite")
+
+
+def promises() -> list[Promise]:
+    """All of them, in the order they are shown."""
+    running = "tests/kafka/test_failures.py::test_nothing_on_a_running_stream_is_older_than_one_and_a_half_retentions"
+    return [
+        Promise(
+            f"A live picture is kept for {duration(FRAMES_LIVE)} so that it can be answered; while its stream runs, "
+            f"none is older than {duration(FRAMES_LIVE, 1.5)}.",
+            running,
+        ),
+        Promise(
+            f"An uploaded picture is kept for {duration(FRAMES_UPLOAD)}, its answer for {duration(AGES)}.",
+            "tests/apps/dashboard/test_pages.py::test_promised_times_are_those_of_the_topics",
+        ),
+        Promise(
+            "An answer holds boxes, landmarks and ages: no picture, no name, no gender, no origin of a person.",
+            "tests/apps/dashboard/test_pages.py::test_an_answer_holds_nothing_else_about_a_person",
+        ),
+        Promise(
+            "No live picture is sent without a consent id.",
+            "tests/unit/contracts/test_frames.py::test_what_breaks_a_rule_is_refused",
+        ),
+        Promise(
+            "These pages load nothing from other servers and send nobody statistics about you.",
+            "tests/browser/test_dashboard.py::test_uploaded_pictures_are_answered_and_the_live_picture_moves",
+        ),
+        Promise(
+            "Only pages of this very address may watch a stream.",
+            "tests/apps/dashboard/test_push.py::test_a_page_of_another_origin_is_refused",
+        ),
+    ]

@@ -1,0 +1,81 @@
+"""Outcomes of uploads as people read and keep them: sentences, cards, files to download."""
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from html import escape
+from pathlib import PurePath
+
+import msgspec
+
+from apps.annotation import REASONS
+from apps.dashboard.uploads import Outcome
+from contracts.answers import Answer, Face
+
+CLEAN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """`3 pictures answered with 4 faces; 1 refused.`"""
+    answered = [outcome for outcome in outcomes if outcome.answer]
+    faces = sum(len(outcome.answer.faces) for outcome in answered if outcome.answer)
+    parts = [f"{_count(len(answered), 'picture')} answered with {_count(faces, 'face')}"] if answered else []
+    for status in ("refused", "failed"):
+        number = sum(outcome.status == status for outcome in outcomes)
+        if number:
+            parts.append(f"{number} {status}")
+    return "; ".join(parts) + "." if parts else "Nothing was sent."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def cards(answer: Answer) -> str:
+    """One card a face, from left to right, as HTML."""
+    faces = sorted(answer.faces, key=lambda face: face.box.x)
+    return f'<div class="cards">{"".join(card(face) for face in faces)}</div>'
+
+
+def card(face: Face) -> str:
+    """Age with interval, or why there is none."""
+    if face.age is not None:
+        sure = f"{face.age.coverage * 100:.0f} % sure: {face.age.low:.0f} to {face.age.high:.0f}"
+        return f'<div class="card"><b>{face.age.years:.0f}</b><span>years<small>{sure}</small></span></div>'
+    reason = REASONS[face.abstained.reason] if face.abstained else "no age"
+    detail = face.abstained.detail if face.abstained else ""
+    return f'<div class="card unsure"><b>?</b><span>{escape(reason)}<small>{escape(detail)}</small></span></div>'
+
+
+def refusal(outcome: Outcome) -> str:
+    """`notes.pdf: ...` as Markdown; the name is a stranger's and shown as code."""
+    name = outcome.name.replace("`", "'")[:120]
+    sentence = outcome.reason[:1].upper() + outcome.reason[1:]
+    return f"`{name}` {sentence}{'' if sentence.endswith('.') else '.'}"
+
+
+def file_stem(name: str) -> str:
+    """A name that is safe in a file system and in an archive: no folders, no odd characters."""
+    stem = CLEAN.sub("-", PurePath(name.replace("\\", "/")).stem).strip(".-")
+    return stem[:80] or "picture"
+
+
+def as_json(outcome: Outcome) -> bytes:
+    """The answer as it is on the topic, indented, with the file's name."""
+    body = {"file": outcome.name, "answer": outcome.answer}
+    if outcome.answer is None:
+        body = {"file": outcome.name, "error": outcome.reason}
+    return msgspec.json.format(msgspec.json.encode(body), indent=2)
+
+
+def as_zip(outcomes: Sequence[Outcome]) -> bytes:
+    """All annotated pictures and one `answers.jsonl`, a line a file, as `mairror upload --json` prints."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for number, outcome in enumerate(outcomes, 1):
+            if outcome.picture:
+                archive.writestr(f"{number:03d}-{file_stem(outcome.name)}.jpg", outcome.picture)
+        lines = [msgspec.json.encode(msgspec.json.decode(as_json(outcome))) for outcome in outcomes]
+        archive.writestr("answers.jsonl", b"\n".join(lines) + b"\n")
+    return buffer.getvalue()
