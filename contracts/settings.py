@@ -106,7 +106,7 @@ class UploadSettings(_Group):
     max_pixels: int = Field(64_000_000, ge=10_000, description="Largest picture, width x height.")
     max_edge: int = Field(2048, ge=320, le=8192, description="Pictures are scaled down to this edge, pixels.")
     max_files: int = Field(200, ge=1, le=2000, description="Most files of one request or one go.")
-    seconds: float = Field(4.0, gt=0.1, le=60, description="Longest decoding of one file, seconds.")
+    seconds: float = Field(8.0, gt=0.1, le=60, description="Longest decoding of one file, seconds.")
     memory_mb: int = Field(768, ge=256, description="Memory a decoder may take beyond its start, MB.")
     workers: int = Field(1, ge=1, le=16, description="Decoder processes kept warm.")
 

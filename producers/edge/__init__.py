@@ -1,0 +1,1 @@
+"""Strangers' bytes: told apart by signature, decoded once in a limited process, stripped and encoded anew."""
