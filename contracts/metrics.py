@@ -157,6 +157,21 @@ LIVE_SKIPPED = Metric(
     "Viewers are slower than the streams: their network, or too many of them for this process.",
     ("topic",),
 )
+HTTP_REQUESTS = Metric(
+    "mairror_http_requests_total",
+    "counter",
+    "Requests the gateway answered, by route and status.",
+    "status 5xx above 0: the gateway's log has a line for each, with the id the client was told.",
+    ("route", "method", "status"),
+)
+HTTP_SECONDS = Metric(
+    "mairror_http_request_duration_seconds",
+    "histogram",
+    "From a request's first byte to the last byte of its answer, by route; waiting and live routes wait on purpose.",
+    "Uploads: see Server-Timing for the part that is slow; raise MAIRROR_UPLOAD__WORKERS when it is decode.",
+    ("route",),
+    SECONDS,
+)
 MODEL_INFO = Metric(
     "mairror_model_info", "gauge", "1, with the model's name and hash as labels.", "Nothing.", ("preset", "sha256")
 )
@@ -184,6 +199,8 @@ METRICS: tuple[Metric, ...] = (
     SINK_PAUSED,
     LIVE_SUBSCRIBERS,
     LIVE_SKIPPED,
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
     MODEL_INFO,
     BUILD_INFO,
 )

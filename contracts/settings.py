@@ -131,6 +131,30 @@ class DashboardSettings(_Group):
     )
 
 
+class GatewaySettings(_Group):
+    """The HTTP door."""
+
+    keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="API keys, comma separated, each `id:scope+scope:sha256` with scopes upload, read, admin and the "
+        "SHA-256 (hex) of a random key of at least 32 characters. Empty: no key is asked for, on loopback only.",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Host names clients may use, comma separated. Empty: any when keys are set, else loopback names.",
+    )
+    max_requests: int = Field(8, ge=1, le=256, description="Uploads taken in at the same time; more wait their turn.")
+    body_seconds: float = Field(15.0, gt=0, le=300, description="Longest silence while a body is sent, seconds.")
+    answers: int = Field(2000, ge=10, le=100_000, description="Answers of uploads kept in memory, newest.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("keys"), str):
+            data = {**data, "keys": tuple(part.strip() for part in data["keys"].split(",") if part.strip())}
+        return data
+
+
 class Settings(BaseSettings):
     """All of it. Build with `load_settings()`; nothing reads the environment at import time."""
 
@@ -158,6 +182,7 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     web: WebSettings = WebSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    gateway: GatewaySettings = GatewaySettings()
 
 
 def known_keys() -> set[str]:
