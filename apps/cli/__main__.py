@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from apps.cli import bench, evaluate, replay, serve, stack, tail, topics, weights
+from apps.cli import bench, evaluate, replay, serve, stack, tail, topics, upload, weights
 from apps.cli.output import fail
 from contracts.errors import InvalidInput, MairrorError
 from contracts.version import VERSION
@@ -20,6 +20,7 @@ stack.register(app)
 serve.register(app)
 replay.register(app)
 tail.register(app)
+upload.register(app)
 weights.register(app)
 evaluate.register(app)
 bench.register(app)
