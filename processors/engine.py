@@ -222,7 +222,10 @@ class Engine:
     async def _look(self, flight: Flight) -> None:
         loop = asyncio.get_running_loop()
         started = time.perf_counter()
-        work = [loop.run_in_executor(self._lookers, self._pipeline.look, held.jpeg) for held in flight.frames]
+        work = [
+            loop.run_in_executor(self._lookers, self._pipeline.look, held.jpeg, held.frame.is_upload)
+            for held in flight.frames
+        ]
         results = await asyncio.gather(*work, return_exceptions=True)
         for held, result in zip(flight.frames, results, strict=True):
             if isinstance(result, InvalidInput):

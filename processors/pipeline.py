@@ -19,6 +19,7 @@ from model.faces import AgeEstimate, Detection, Quality
 from model.images import decode_jpeg
 from model.manifest import PresetManifest
 from model.quality import measure
+from model.thorough import ThoroughDetector
 
 SMOOTHING = 0.1
 """Weight of the newest measurement in the running mean of the detection time."""
@@ -43,6 +44,7 @@ class Pipeline:
     def __init__(
         self,
         detector: FaceDetector,
+        thorough: ThoroughDetector,
         estimator: AgeEstimator,
         manifest: PresetManifest,
         settings: ModelSettings,
@@ -51,6 +53,7 @@ class Pipeline:
         max_faces: int,
     ) -> None:
         self._detector = detector
+        self._thorough = thorough
         self._estimator = estimator
         self._manifest = manifest
         self._settings = settings
@@ -74,8 +77,8 @@ class Pipeline:
         self._estimator.warm_up()
         self._detector.detect(np.zeros((480, 640, 3), np.uint8))
 
-    def look(self, jpeg: bytes) -> Looked:
-        """Decode a frame and find its faces.
+    def look(self, jpeg: bytes, thorough: bool = False) -> Looked:
+        """Decode a frame and find its faces; `thorough` for photos, which nobody expects within milliseconds.
 
         Raises:
             InvalidInput: not a JPEG, truncated, or too many pixels.
@@ -83,7 +86,8 @@ class Pipeline:
         started = time.perf_counter()
         image = decode_jpeg(jpeg, MAX_FRAME_PIXELS)
         decoded = time.perf_counter()
-        detections = self._detector.detect(image)[: self._max_faces]
+        detector = self._thorough if thorough else self._detector
+        detections = detector.detect(image)[: self._max_faces]
         size, padding = self._manifest.input_size, self._manifest.padding
         chips = [chip(image, found.landmarks, size, padding) for found in detections]
         looked = Looked(
@@ -95,8 +99,9 @@ class Pipeline:
             decode_ms=(decoded - started) * 1000,
             detect_ms=(time.perf_counter() - decoded) * 1000,
         )
-        self._look_ms += SMOOTHING * (looked.decode_ms + looked.detect_ms - self._look_ms)
-        self._faces_per_frame += SMOOTHING * (len(detections) - self._faces_per_frame)
+        if not thorough:
+            self._look_ms += SMOOTHING * (looked.decode_ms + looked.detect_ms - self._look_ms)
+            self._faces_per_frame += SMOOTHING * (len(detections) - self._faces_per_frame)
         return looked
 
     def estimate(self, frames: Sequence[Looked]) -> list[list[AgeEstimate]]:

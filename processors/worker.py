@@ -20,6 +20,7 @@ from contracts.settings import Settings
 from contracts.topics import AGES, DEAD_LETTERS, FRAMES_LIVE, FRAMES_UPLOAD, OUTCOMES, STREAMS, TRACKS
 from model.detector import FaceDetector
 from model.manifest import load_preset
+from model.thorough import ThoroughDetector
 from model.weights import path_of, weights_folder
 from processors.app import attach, create_app
 from processors.engine import Engine
@@ -47,12 +48,12 @@ def build_pipeline(settings: Settings) -> Pipeline:
     from model.estimator import AgeEstimator
 
     manifest = load_preset(settings.model.preset)
-    detector = FaceDetector(
-        path_of("yunet", settings.cache), edge=settings.model.detector_edge, score=settings.model.detector_score
-    )
+    yunet = path_of("yunet", settings.cache)
+    edge, score = settings.model.detector_edge, settings.model.detector_score
     estimator = AgeEstimator(manifest, weights_folder(settings.cache), settings.processor.batch_sizes)
     pipeline = Pipeline(
-        detector,
+        FaceDetector(yunet, edge, score),
+        ThoroughDetector(yunet, edge, score),
         estimator,
         manifest,
         settings.model,

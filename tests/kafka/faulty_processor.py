@@ -24,8 +24,8 @@ def main() -> int:
     look, estimate = Pipeline.look, Pipeline.estimate
     poisoned: set[int] = set()
 
-    def watching(self: Pipeline, jpeg: bytes) -> Looked:
-        looked = look(self, jpeg)
+    def watching(self: Pipeline, jpeg: bytes, thorough: bool = False) -> Looked:
+        looked = look(self, jpeg, thorough)
         if poison and poison in jpeg:
             poisoned.add(id(looked))
         return looked
