@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from apps.bench.load import Load
+from apps.bench.load import BULK_LINGER_MS, Load
 from apps.bench.usage import cpu_seconds
 from contracts.answers import Answer
 from contracts.errors import FatalError
@@ -49,7 +49,7 @@ def throughput(system: Target, frames: Sequence[bytes], seconds: float, bench_pi
         FatalError: a frame was not answered, or an answer has no face with an age.
     """
     pids = system.pids() | {"bench": bench_pid}
-    with Load(system.settings, frames, STREAMS) as load:
+    with Load(system.settings, frames, STREAMS, BULK_LINGER_MS) as load:
         load.saturate(WAITING, _after(WARM_SECONDS))
         before, first, started = cpu_seconds(pids), len(load.received), time.monotonic()
         load.saturate(WAITING, _after(seconds))
@@ -77,7 +77,7 @@ def stored(system: Target, frames: Sequence[bytes], seconds: float) -> float:
     sink = LagReader(system.settings.kafka, MONGO_GROUP, [AGES.name])
     try:
         _wait_written(sink)
-        with Load(system.settings, frames, STREAMS) as load:
+        with Load(system.settings, frames, STREAMS, BULK_LINGER_MS) as load:
             load.saturate(WAITING, _after(WARM_SECONDS))
             first, started = len(load.received) - sink.lag()[AGES.name], time.monotonic()
             load.saturate(WAITING, _after(seconds))

@@ -5,7 +5,6 @@ median of the pairs. Processor milliseconds a frame are printed beside them: the
 """
 
 import os
-import platform
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 
 from apps.bench import measure
 from apps.bench.frames import HEIGHT, WIDTH, bench_frames
+from apps.bench.machine import cpu_name
 from apps.bench.sweep import MODEL_THREADS, BareLoop, Shape, Speed, shapes
 from apps.bench.system import System
 from apps.bench.usage import PeakMemory
@@ -31,7 +31,7 @@ def bench(settings: Settings, seconds: float, progress: Progress) -> dict[str, A
     """Run everything; about 20 measurements of `seconds`.
 
     Returns:
-        The JSON of `mairror bench`; docs/bench.md says what every key means.
+        The JSON of `mairror bench`; docs/results/README.md says what every key means.
 
     Raises:
         FatalError, RetryableError: a part did not start, or did not do all of the work.
@@ -143,7 +143,7 @@ def _report(
         "runs_stored": [_rounded(run) for run in kept],
         "latency": {key: waits[key] for key in ("sent", "answered", "model")},
         "frame": {"width": WIDTH, "height": HEIGHT, "detector_edge": settings.model.detector_edge},
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
     }
 
@@ -154,12 +154,3 @@ def _median(runs: list[dict[str, Any]], key: str, digits: int = 1) -> float:
 
 def _rounded(run: dict[str, Any]) -> dict[str, Any]:
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in run.items()}
-
-
-def _cpu() -> str:
-    """The processor's name, as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -13,6 +13,7 @@ import pytest
 from apps.bench import measure
 from apps.bench.frames import bench_frames
 from apps.bench.load import Load
+from apps.bench.machine import with_machine
 from apps.bench.sweep import BareLoop, Shape
 from apps.bench.usage import PeakMemory, cpu_seconds
 from contracts.answers import decode_answer
@@ -114,4 +115,6 @@ def test_the_whole_bench_prints_its_figures() -> None:
     assert found["ratio"] >= 0.7
     assert found["added_latency_ms"]["p50"] > 0
     assert {"preset", "pipeline_fps", "bare_fps", "ratio_stored", "stages_ms", "peak_rss_mb"} <= set(found)
+    results = Path(__file__).parents[2] / "docs" / "results"
+    (results / "bench.json").write_text(json.dumps(with_machine(found), indent=1) + "\n")
     assert len(found["sweep"]) == len({(row["model_threads"], row["threads"], row["batch"]) for row in found["sweep"]})
