@@ -50,7 +50,7 @@ def card(face: Face) -> str:
 
 def refusal(outcome: Outcome) -> str:
     """`notes.pdf: ...` as Markdown; the name is a stranger's and shown as code."""
-    name = outcome.name.replace("`", "'")[:120]
+    name = " ".join(outcome.name.replace("`", "'").split())[:120]
     sentence = outcome.reason[:1].upper() + outcome.reason[1:]
     return f"`{name}` {sentence}{'' if sentence.endswith('.') else '.'}"
 

@@ -3,9 +3,11 @@
 One process, one port: `/livez`, `/readyz` and `/metrics` are routes of the same server. Ends within seconds of SIGTERM.
 """
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import streamlit as st
@@ -109,8 +111,15 @@ def create(dashboard: Dashboard) -> st.App:
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
+    # the web server has its own handlers while it runs and raises the signal again once it has closed everything
+    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGINT, _ended)
     gauge(BUILD_INFO).labels(version=VERSION).set(1)
     dashboard = install(Dashboard(settings))
     log.info("dashboard_starting", host=settings.web.host, port=settings.web.port)
     create(dashboard).run(config=streamlit_config(settings))
     return 0
+
+
+def _ended(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
