@@ -16,6 +16,7 @@ class Service(StrEnum):
     SINK_MONGO = "sink-mongo"
     SAMPLE = "sample"
     DASHBOARD = "dashboard"
+    GATEWAY = "gateway"
 
 
 def serve(name: Annotated[Service, typer.Argument(help="Which process to be.")]) -> None:
@@ -49,11 +50,18 @@ def _dashboard(settings: Settings) -> int:
     return run(settings)
 
 
+def _gateway(settings: Settings) -> int:
+    from apps.gateway.serve import run
+
+    return run(settings)
+
+
 _RUN = {
     Service.PROCESSOR: _processor,
     Service.SINK_MONGO: _sink_mongo,
     Service.SAMPLE: _sample,
     Service.DASHBOARD: _dashboard,
+    Service.GATEWAY: _gateway,
 }
 
 

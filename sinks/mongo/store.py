@@ -27,7 +27,11 @@ EXPIRES = IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSec
 
 INDEXES: dict[str, list[IndexModel]] = {
     "frames": [IndexModel([("stream", ASCENDING), ("frame.captured_at", DESCENDING)], name="stream_time"), EXPIRES],
-    "uploads": [IndexModel([("frame.captured_at", DESCENDING)], name="time"), EXPIRES],
+    "uploads": [
+        IndexModel([("frame.captured_at", DESCENDING)], name="time"),
+        IndexModel([("stream", ASCENDING)], name="stream"),
+        EXPIRES,
+    ],
     "latest": [],
     "tracks": [IndexModel([("stream", ASCENDING), ("last_seen", DESCENDING)], name="stream_time"), EXPIRES],
     "minutes": [IndexModel([("stream", ASCENDING), ("minute", DESCENDING)], name="stream_minute"), EXPIRES],
