@@ -10,6 +10,9 @@ from apps.cli.stack import AsJson
 from contracts.settings import load_settings
 from contracts.telemetry import configure_logging
 
+BUSY = 0.85
+"""Share of the cores below which the machine was doing something else."""
+
 
 def bench(
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of one measurement; there are about 20.")] = 6.0,
@@ -45,11 +48,13 @@ def _show(found: dict[str, Any]) -> None:
     table.add_column("figure")
     table.add_column("", justify="right")
     cpu, added, whole = found["cpu_ms_per_frame"], found["added_latency_ms"], found["end_to_end_ms"]
+    used = found["cores_used"]
     rows = {
         "bare loop, frames/s": f"{found['bare_fps']:.0f}",
         "producer to answer topic, frames/s": f"{found['pipeline_fps']:.0f}",
         "ratio, paired": f"{found['ratio']:.2f}",
         "producer to store, ratio, paired": f"{found['ratio_stored']:.2f}",
+        "cores used, bare / pipeline": f"{used['bare']:.1f} / {used['pipeline']:.1f}",
         "processor ms a frame, bare / pipeline": f"{cpu['bare']:.1f} / {cpu['pipeline']:.1f}",
         "added latency at 30 fps, p50 / p99 ms": f"{added['p50']:.1f} / {added['p99']:.1f}",
         "captured to answered at 30 fps, p50 / p99 ms": f"{whole['p50']:.1f} / {whole['p99']:.1f}",
@@ -59,6 +64,8 @@ def _show(found: dict[str, Any]) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     people.print(table)
+    if min(used.values()) < BUSY * found["cores"]:
+        people.print(f"[yellow]Other work had part of the {found['cores']} cores: trust processor ms, not frames/s.[/]")
 
 
 def register(app: typer.Typer) -> None:

@@ -14,7 +14,8 @@ from apps.bench import measure
 from apps.bench.frames import bench_frames
 from apps.bench.load import Load
 from apps.bench.machine import with_machine
-from apps.bench.sweep import BareLoop, Shape
+from apps.bench.run import fastest
+from apps.bench.sweep import BareLoop, Shape, Speed
 from apps.bench.usage import PeakMemory, cpu_seconds
 from contracts.answers import decode_answer
 from contracts.errors import FatalError
@@ -103,6 +104,15 @@ def test_memory_and_processor_time_are_of_the_processes_named(processor: Service
         wait_for(lambda: memory.pss_mb > 0, 20, "a sample of the memory")
     assert 100 < memory.by_process["processor"] < memory.pss_mb <= memory.rss_mb
     assert cpu_seconds(pids)["bench"] > 0
+
+
+def test_among_nearly_equal_shapes_the_cheapest_is_compared() -> None:
+    found = {
+        Shape(1, 2, 1): [Speed(100, 10.0), Speed(104, 10.2)],
+        Shape(1, 2, 8): [Speed(98, 8.0), Speed(96, 8.2)],
+        Shape(1, 1, 8): [Speed(70, 7.0), Speed(72, 7.1)],
+    }
+    assert fastest(found) == Shape(1, 2, 8)
 
 
 @pytest.mark.prove
