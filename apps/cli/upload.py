@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import track
+from rich.progress import Progress
 
 from apps.cli.output import people, print_json
 from apps.cli.stack import AsJson, running_settings
@@ -22,8 +22,9 @@ def upload(
     configure_logging(settings.model_copy(update={"log_level": "error"}), "upload")
     if len(files) > settings.upload.max_files:
         raise InvalidInput(Reason.TOO_MANY_BYTES, f"{len(files)} files, at most {settings.upload.max_files} in one go")
-    bar = iter(track(range(len(files)), "Uploading", console=people, transient=True, disable=not people.is_terminal))
-    results = list(upload_files(files, settings, lambda: next(bar, None)))
+    with Progress(console=people, transient=True, disable=not people.is_terminal) as bar:
+        uploading = bar.add_task("Uploading", total=len(files))
+        results = list(upload_files(files, settings, lambda: bar.advance(uploading)))
     for result in results:
         print_json(result) if as_json else people.print(_sentence(result), markup=False, soft_wrap=True)
     if any("error" in result for result in results):

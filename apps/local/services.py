@@ -43,5 +43,7 @@ SERVICES = (
     # a static member gets its partitions back at once after kill -9, instead of after the session timeout
     Row("processor", 8610, needs_weights=True, environment={"MAIRROR_PROCESSOR__INSTANCE": "local"}),
     Row("sink-mongo", 8611, after=(STORE, TOPICS)),
+    Row("gateway", 8600, after=(TOPICS,), address="gateway_url"),
+    Row("dashboard", 8501, after=(TOPICS,), address="url"),
     Row("sample", 8612, after=(TOPICS,)),
 )
