@@ -17,7 +17,7 @@ Light = Literal["on", "wait", "off"]
 WORDS = {
     "broker": "message broker (Kafka)",
     "store": "store (MongoDB)",
-    "processor": "processor: finds faces, estimates ages",
+    "processor": "finds faces, estimates ages",
     "sink-mongo": "writes answers to the store",
     "sample": "plays the sample stream",
     "gateway": "HTTP API",

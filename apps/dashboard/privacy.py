@@ -48,7 +48,7 @@ def promises() -> list[Promise]:
             "tests/browser/test_dashboard.py::test_uploaded_pictures_are_answered_and_the_live_picture_moves",
         ),
         Promise(
-            "Only pages of this very address may watch a stream.",
+            "A page of another web address cannot watch a stream through your browser.",
             "tests/apps/dashboard/test_push.py::test_a_page_of_another_origin_is_refused",
         ),
     ]

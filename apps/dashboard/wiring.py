@@ -5,6 +5,7 @@ Pages run in Streamlit's script threads and routes on the web server's loop, so 
 """
 
 import threading
+import time
 
 from apps.dashboard.door import EdgeDoor
 from apps.dashboard.uploads import Uploads
@@ -15,7 +16,7 @@ from contracts.topics import AGES, DEAD_LETTERS, FRAMES_LIVE
 from sinks.live.directory import StreamDirectory
 from sinks.live.fanout import LiveFanout
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.5
 
 
 class Dashboard:
@@ -43,8 +44,9 @@ class Dashboard:
         ]
         for thread in closing:
             thread.start()
+        deadline = time.monotonic() + CLOSE_SECONDS
         for thread in closing:
-            thread.join(CLOSE_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 _current: list[Dashboard] = []

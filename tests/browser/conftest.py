@@ -13,7 +13,8 @@ from tests.services import Service
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop in this thread, and other tests want to run their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium. Without one: a failure under CI, a skip on somebody's machine."""
     path = shutil.which("chromium") or shutil.which("google-chrome")

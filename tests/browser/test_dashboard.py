@@ -164,4 +164,5 @@ def test_it_ends_within_seconds_while_somebody_watches(
     see_live(open_page(), dashboard)
     began = time.monotonic()
     assert dashboard.stop() == 0
-    assert time.monotonic() - began < 3
+    # 0.3 s alone; the stack gives a service 4 s, also while all of it is busy
+    assert time.monotonic() - began < 4
