@@ -16,7 +16,7 @@ def exists(proof: str) -> bool:
     file = ROOT / path
     if not file.is_file():
         return False
-    return not name or re.search(rf"^def {re.escape(name)}\(", file.read_text(), re.M) is not None
+    return not name or re.search(rf"^(?:async )?def {re.escape(name)}\(", file.read_text(), re.M) is not None
 
 
 def test_every_row_has_a_state_and_what_is_there_has_a_proof() -> None:
