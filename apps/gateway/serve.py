@@ -1,5 +1,6 @@
 """`mairror serve gateway`: the app in uvicorn, on loopback unless set otherwise."""
 
+import signal
 from types import FrameType
 
 import structlog
@@ -34,6 +35,10 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _ended(number: int, frame: FrameType | None) -> None:
+    """The signal was served already."""
+
+
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
@@ -57,5 +62,8 @@ def run(settings: Settings) -> int:
     )
     log.info("gateway_starting", host=settings.web.host, port=settings.web.port, keys=len(settings.gateway.keys))
     server = _Server(config, app)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again when it is done; without a handler of ours that would be death by signal
+        signal.signal(number, _ended)
     server.run()
     return 0 if server.started else 1
