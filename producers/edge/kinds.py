@@ -6,6 +6,7 @@ The table is the contract: docs/uploads.md is made from it and a test sends a fi
 from dataclasses import dataclass
 
 from contracts.errors import InvalidInput, Reason
+from producers.edge.polyglots import foreign
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Kind:
 
 
 JPEG = Kind(
-    "JPEG", ("JPEG", "MPO"), "decoded; CMYK and grey converted, EXIF orientation applied, of several pictures the first"
+    "JPEG", ("JPEG",), "decoded; CMYK and grey converted, EXIF orientation applied, of several pictures the first"
 )
 PNG = Kind(
     "PNG", ("PNG",), "decoded; 16 bit and palette converted, transparency on white, of an animation the first frame"
@@ -60,22 +61,7 @@ _STARTS: tuple[tuple[bytes, Kind], ...] = (
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"})
 
-_FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF-", "a PDF"),
-    (b"<html", "a web page"),
-    (b"<script", "a script"),
-    (b"<!doctype", "a web page"),
-    (b"<?php", "a program"),
-    (b"PK\x03\x04", "an archive"),
-    (b"PK\x05\x06", "an archive"),
-    (b"Rar!\x1a", "an archive"),
-    (b"\x7fELF", "a program"),
-)
-"""What must stand neither near the beginning of a picture nor behind its end."""
-
 HEAD = 1024
-TAIL = 64 * 1024 + 22
-"""How far from the end the directory of a zip archive may begin."""
 
 
 def kind_of(data: bytes) -> Kind:
@@ -110,31 +96,9 @@ def check_kind(data: bytes) -> Kind:
     if kind.pillow is None:
         hint = kind.treatment.removeprefix("refused: ")
         raise InvalidInput(Reason.UNSUPPORTED_TYPE, f"{kind.name} files are not read: {hint}")
-    foreign = _foreign(data)
-    if foreign:
+    what = foreign(data, kind.name)
+    if what:
         raise InvalidInput(
-            Reason.UNSUPPORTED_TYPE, f"this {kind.name} is {foreign} at the same time: export the photo anew"
+            Reason.UNSUPPORTED_TYPE, f"this {kind.name} is {what} at the same time: export the photo anew"
         )
     return kind
-
-
-def _foreign(data: bytes) -> str | None:
-    """A file that two programs read as two things is no photo, whatever it is meant for."""
-    tail_at = max(HEAD, len(data) - TAIL)
-    parts = (data[:HEAD].lower(), _behind_end(data[tail_at:]).lower())
-    for mark, name in _FOREIGN:
-        if any(mark.lower() in part for part in parts):
-            return name
-    return None
-
-
-def _behind_end(tail: bytes) -> bytes:
-    """What stands behind the end marker of a JPEG or PNG; compressed data before it may contain any bytes."""
-    ends = [tail.rfind(b"IEND\xaeB`\x82") + 8 if b"IEND\xaeB`\x82" in tail else -1, _jpeg_end(tail)]
-    end = max(ends)
-    return tail[end:] if end > 0 else b""
-
-
-def _jpeg_end(tail: bytes) -> int:
-    at = tail.find(b"\xff\xd9")
-    return at + 2 if at >= 0 else -1

@@ -6,19 +6,23 @@ import threading
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+import msgspec
 import structlog
 
 from contracts.errors import FatalError, InvalidInput, Reason, RetryableError
 from contracts.settings import UploadSettings
 from producers.edge.decoding import Decoded
 from producers.edge.kinds import check_kind
-from producers.edge.worker import serve
+from producers.edge.worker import READY, Reply, serve
 
 log = structlog.get_logger()
 
 START_SECONDS = 30.0
 BUSY_SECONDS = 20.0
 """How long a file waits for a free worker before the caller is told to come back later."""
+AGAIN_SECONDS = 1.0
+
+_reply = msgspec.msgpack.Decoder(Reply)
 
 
 class _Worker:
@@ -32,9 +36,15 @@ class _Worker:
         self.process: BaseProcess = context.Process(target=serve, args=(theirs, settings), daemon=True, name="decoder")
         self.process.start()
         theirs.close()
-        if not self.pipe.poll(START_SECONDS) or self.pipe.recv() != "ready":
+        if not self._started():
             self.end()
             raise FatalError(f"a decoder process did not start within {START_SECONDS:.0f} s")
+
+    def _started(self) -> bool:
+        try:
+            return self.pipe.poll(START_SECONDS) and self.pipe.recv_bytes() == READY
+        except (EOFError, OSError):
+            return False
 
     def end(self) -> None:
         self.process.kill()
@@ -68,29 +78,31 @@ class DecodePool:
                 Reason.TOO_MANY_BYTES, f"the file has {len(data)} bytes, at most {self._settings.max_bytes} are read"
             )
         check_kind(data)
+        reply = self._attempt(data)
+        if reply is None:
+            raise InvalidInput(Reason.NOT_AN_IMAGE, "the file crashed its decoder")
+        if reply.decoded is None:
+            raise InvalidInput(reply.reason or Reason.NOT_AN_IMAGE, reply.detail)
+        return reply.decoded
+
+    def _attempt(self, data: bytes) -> Reply | None:
+        """What a worker says; None when it died."""
         try:
             worker = self._idle.get(timeout=BUSY_SECONDS)
         except queue.Empty:
             raise RetryableError(f"all decoders have been busy for {BUSY_SECONDS:.0f} s: try again") from None
         try:
-            answer = self._ask(worker, data)
-        except (EOFError, OSError) as error:
+            worker.pipe.send_bytes(data)
+            if worker.pipe.poll(self._settings.seconds):
+                reply = _reply.decode(worker.pipe.recv_bytes())
+            else:
+                self._replace(worker)
+                raise InvalidInput(Reason.TIMEOUT, f"decoding took longer than {self._settings.seconds:.1f} s")
+        except (EOFError, OSError, msgspec.MsgspecError):
             self._replace(worker)
-            raise InvalidInput(Reason.NOT_AN_IMAGE, "the file crashed its decoder") from error
-        if answer is None:
-            self._replace(worker)
-            raise InvalidInput(Reason.TIMEOUT, f"decoding took longer than {self._settings.seconds:.1f} s")
-        self._idle.put(worker)
-        if isinstance(answer, Decoded):
-            return answer
-        raise InvalidInput(*answer)
-
-    def _ask(self, worker: _Worker, data: bytes) -> "Decoded | tuple[Reason, str] | None":
-        worker.pipe.send_bytes(data)
-        if not worker.pipe.poll(self._settings.seconds):
             return None
-        answer: Decoded | tuple[Reason, str] = worker.pipe.recv()
-        return answer
+        self._idle.put(worker)
+        return reply
 
     def _replace(self, worker: _Worker) -> None:
         """Start the next one in the background: the caller has its answer already."""
@@ -99,11 +111,18 @@ class DecodePool:
         threading.Thread(target=self._start, name="decoder-start", daemon=True).start()
 
     def _start(self) -> None:
-        worker = _Worker(self._settings)
-        if self._closing.is_set():
-            worker.end()
-        else:
+        """Until one has started: a pool that shrinks would end up refusing everything."""
+        while not self._closing.is_set():
+            try:
+                worker = _Worker(self._settings)
+            except (FatalError, OSError) as error:
+                log.warning("decoder_not_started", error=str(error))
+                self._closing.wait(AGAIN_SECONDS)
+                continue
             self._idle.put(worker)
+            if self._closing.is_set():
+                self.close()
+            return
 
     def pids(self) -> list[int]:
         """Process ids of the idle workers (for tests and metrics)."""

@@ -1,6 +1,8 @@
 """Strangers' files: every kind of the table, every way to be bad, and nothing of the original left in what goes on."""
 
 import io
+import random
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,9 +64,28 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def archive(size: int, comment: bytes = b"") -> bytes:
+    """A zip archive with a file that is stored as it is."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("notes.txt", "A" * size)
+        packed.comment = comment
+    return out.getvalue()
+
+
+def with_preview(image: Image.Image) -> bytes:
+    """A JPEG whose EXIF holds a small JPEG, end marker and all, as cameras write it."""
+    small = saved(image.resize((80, 100)), "JPEG")
+    exif = b"Exif\0\0" + b"MM\0*" + bytes(4) + small
+    return b"\xff\xd8\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + saved(image, "JPEG")[2:]
+
+
 GOOD = {
     "jpeg": lambda: saved(hopper(), "JPEG"),
     "progressive": lambda: saved(hopper(), "JPEG", progressive=True),
+    "several in one": lambda: saved(hopper(), "MPO", save_all=True, append_images=[Image.new("RGB", (64, 64))]),
+    "with a preview": lambda: with_preview(hopper()),
+    "with a video behind": lambda: GOOD["jpeg"]() + b"\0\0\0\x18ftypmp42" + random.Random(1).randbytes(300_000),
     "grey": lambda: saved(hopper("L"), "JPEG"),
     "cmyk": lambda: saved(hopper("CMYK"), "JPEG"),
     "png": lambda: saved(hopper(), "PNG"),
@@ -101,7 +122,16 @@ BAD = {
     "pdf": (b"%PDF-1.7 ...", Reason.UNSUPPORTED_TYPE),
     "zip": (b"PK\x03\x04" + bytes(100), Reason.UNSUPPORTED_TYPE),
     "jpeg and zip": (GOOD["jpeg"]() + b"PK\x03\x04" + bytes(60) + b"PK\x05\x06" + bytes(18), Reason.UNSUPPORTED_TYPE),
+    "jpeg and large zip": (GOOD["jpeg"]() + archive(300_000), Reason.UNSUPPORTED_TYPE),
+    "jpeg and zip with a comment": (GOOD["jpeg"]() + archive(9, b"x" * 60_000), Reason.UNSUPPORTED_TYPE),
+    "webp and zip": (GOOD["webp"]() + archive(900), Reason.UNSUPPORTED_TYPE),
+    "heic and zip": (GOOD["heic"]() + archive(90_000), Reason.UNSUPPORTED_TYPE),
     "jpeg and web page": (GOOD["jpeg"]() + b"<script>alert(1)</script>", Reason.UNSUPPORTED_TYPE),
+    "jpeg and large web page": (GOOD["jpeg"]() + b"<HTML>" + b" " * 200_000, Reason.UNSUPPORTED_TYPE),
+    "png and large web page": (GOOD["png"]() + b"<html>" + b" " * 200_000, Reason.UNSUPPORTED_TYPE),
+    "webp and web page": (GOOD["webp"]() + b"<html>", Reason.UNSUPPORTED_TYPE),
+    "heic and web page": (GOOD["heic"]() + b"<html>", Reason.UNSUPPORTED_TYPE),
+    "jpeg of 16 bits": (GOOD["jpeg"]().replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x10"), None),
     "pdf in a jpeg comment": (b"\xff\xd8\xff\xfe\x00\x0a%PDF-1.4" + GOOD["jpeg"]()[2:], Reason.UNSUPPORTED_TYPE),
     "png and program": (GOOD["png"]() + b"\x7fELF" + bytes(100), Reason.UNSUPPORTED_TYPE),
     "bomb of 400 megapixels": (png_header(20_000, 20_000), Reason.TOO_MANY_PIXELS),
@@ -131,11 +161,11 @@ def test_limits_are_named() -> None:
 
 
 def test_a_file_that_takes_too_long_is_refused_and_the_next_one_works() -> None:
-    pool = DecodePool(UploadSettings(seconds=0.11))
-    slow = saved(Image.effect_noise((7900, 7900), 60).convert("RGB"), "PNG", compress_level=1)
-    with pytest.raises(InvalidInput) as caught:
-        pool.decode(slow[: SETTINGS.max_bytes])
-    assert caught.value.reason in (Reason.TIMEOUT, Reason.TRUNCATED)
+    pool = DecodePool(UploadSettings(seconds=0.2))
+    slow = saved(Image.new("RGB", (7900, 7900)), "PNG", compress_level=1)
+    with pytest.raises(InvalidInput, match=r"longer than 0\.2 s") as caught:
+        pool.decode(slow)
+    assert caught.value.reason is Reason.TIMEOUT
     small = saved(hopper().resize((64, 64)), "JPEG")
     assert pool.decode(small).width == 64
     pool.close()
@@ -143,10 +173,51 @@ def test_a_file_that_takes_too_long_is_refused_and_the_next_one_works() -> None:
 
 def test_a_crashed_decoder_is_replaced() -> None:
     pool = DecodePool(UploadSettings(seconds=20))
-    psutil.Process(pool.pids()[0]).kill()
+    (pid,) = pool.pids()
+    psutil.Process(pid).kill()
     with pytest.raises(InvalidInput, match="crashed"):
         pool.decode(GOOD["jpeg"]())
     assert pool.decode(GOOD["jpeg"]()).kind == "JPEG"
+    assert pid not in pool.pids()
+    pool.close()
+
+
+def test_a_file_that_needs_too_much_memory_is_refused_by_the_kernel_and_the_next_one_works() -> None:
+    pool = DecodePool(UploadSettings(seconds=20, memory_mb=256))
+    large = saved(Image.new("RGB", (7000, 7000)), "PNG", compress_level=1)
+    with pytest.raises(InvalidInput, match="256 MB"):
+        pool.decode(large)
+    assert pool.decode(GOOD["jpeg"]()).kind == "JPEG"
+    pool.close()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_changed_bytes_are_refused_or_decoded_and_never_crash_the_decoder(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a description"
+    good = saved(hopper().resize((64, 80)), kind, exif=exif)
+    chance = random.Random(7)
+    for _ in range(400):
+        data = bytearray(good)
+        for _ in range(chance.choice((1, 2, 8))):
+            data[chance.randrange(min(len(data), 500))] = chance.randrange(256)
+        try:
+            decoded = decode_file(bytes(data), SETTINGS)
+        except (InvalidInput, MemoryError):  # both are one refused file, see the worker
+            continue
+        assert decoded.jpeg.startswith(b"\xff\xd8\xff")
+
+
+def test_a_decoder_can_open_neither_files_nor_connections() -> None:
+    pool = DecodePool(UploadSettings(seconds=20))
+    (pid,) = pool.pids()
+    assert psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE) == (0, 0)
+    assert psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
+    for make in GOOD.values():
+        pool.decode(make())
+    assert pool.pids() == [pid]
+    assert psutil.Process(pid).rlimit(psutil.RLIMIT_CPU)[0] > 0
     pool.close()
 
 
