@@ -30,6 +30,9 @@ log = structlog.get_logger()
 LOOKBACK_SECONDS = 600.0
 MAX_BYTES = 64 * MIB
 REOPEN_SECONDS = 0.5
+QUIET_SECONDS = 1.0
+NEW_SECONDS = 2.0
+OVERLAP_SECONDS = 60.0
 UPLOAD = "upload/"
 
 
@@ -139,7 +142,6 @@ class AnswerBook:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            begun = time.time()
             try:
                 reader = TopicReader(self._kafka, [AGES.name, DEAD_LETTERS.name], since=self._since)
                 try:
@@ -147,21 +149,26 @@ class AnswerBook:
                 finally:
                     reader.close()
             except RetryableError as error:
-                # a reader that comes back goes on a little before the moment it was lost
-                self._since = max(self._since, begun - 60)
                 self._problem = str(error)
                 log.warning("answers_unreadable", error=str(error))
                 self._closing.wait(REOPEN_SECONDS)
 
     def _read(self, reader: TopicReader) -> None:
         self._problem = None
+        quiet_since = time.monotonic()
         while not self._closing.is_set():
             message = reader.poll(0.2)
             if message is None:
-                self._caught_up.set()
+                # not at once: the first fetch takes its time
+                if time.monotonic() - quiet_since > QUIET_SECONDS:
+                    self._caught_up.set()
                 continue
-            if message.timestamp()[1] / 1000 > time.time() - 2:
+            quiet_since = time.monotonic()
+            written = message.timestamp()[1] / 1000
+            if written > time.time() - NEW_SECONDS:
                 self._caught_up.set()
+            # a reader that is lost is opened again a little before the last record it saw
+            self._since = max(self._since, written - OVERLAP_SECONDS)
             try:
                 self.take(message)
             except InvalidInput as error:

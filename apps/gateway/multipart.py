@@ -5,6 +5,7 @@ the reading at once, and so does a client that stays silent.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ MAX_HEADER = 8 * 1024
 MAX_FIELD = 16 * 1024
 """Parts that are no files are read over, up to this size together, bytes."""
 MAX_NAME = 200
+LEAST_RATE = 16 * 1024
+"""Bytes a second, over the time spent waiting for the client."""
 
 
 @dataclass
@@ -164,18 +167,28 @@ async def files(request: Request, limits: Limits) -> AsyncIterator[File]:
         raise _malformed("the body ends before its last boundary: send it whole")
 
 
+def _too_slow(detail: str, limit: float) -> Problem:
+    return Problem(408, "request_timeout", detail, {"Connection": "close"}, limit=limit)
+
+
 async def _chunks(request: Request, seconds: float) -> AsyncIterator[bytes]:
     stream = request.stream()
+    waited, received = 0.0, 0
     try:
         while True:
+            begun = time.monotonic()
             try:
                 async with asyncio.timeout(seconds):
                     chunk = await anext(stream)
             except StopAsyncIteration:
                 return
+            waited += time.monotonic() - begun
+            received += len(chunk)
+            # a trickle would keep its turn, and its half file in memory, for ever
+            if waited > 2 * seconds and received < waited * LEAST_RATE:
+                raise _too_slow(f"fewer than {LEAST_RATE} bytes a second came: try a faster line", LEAST_RATE)
             yield chunk
     except TimeoutError:
-        detail = f"nothing came for {seconds:.0f} s: send the body without pauses"
-        raise Problem(408, "request_timeout", detail, {"Connection": "close"}, limit=seconds) from None
+        raise _too_slow(f"nothing came for {seconds:.0f} s: send the body without pauses", seconds) from None
     except ClientDisconnect:
         raise _malformed("the client left before the body was complete") from None

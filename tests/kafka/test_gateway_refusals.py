@@ -1,5 +1,6 @@
 """What strangers may not do: every refusal is a problem that names the limit, and the gateway is none the worse."""
 
+import asyncio
 import io
 import json
 import random
@@ -10,10 +11,12 @@ from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 
+from apps.gateway.problems import install
 from tests.kafka.serving import check_problem, client_of, memory_mb, new_key, part, photo, start_gateway
-from tests.services import Service
+from tests.services import Service, wait_for
 
 MAX_BYTES = 2_000_000
 MAX_FILES = 5
@@ -233,13 +236,69 @@ def test_odd_parameters_never_make_an_error_of_ours(http: httpx2.Client, gateway
     assert "request_failed" not in gateway.log()
 
 
-def test_an_error_of_ours_says_an_id_that_is_in_the_log(
+def test_a_trickle_is_ended(gateway: Service) -> None:
+    head = f"{POST}\nContent-Length: 1000000\n\n".replace("\n", "\r\n")
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=1) as connection:
+        connection.sendall(head.encode() + b"--x\r\n")
+        found = b""
+        for _ in range(40):
+            connection.sendall(b"y")
+            try:
+                found += connection.recv(65536)
+            except TimeoutError:
+                continue
+            break
+    assert found.startswith(b"HTTP/1.1 408 "), found
+
+
+def test_a_key_that_is_being_served_is_a_conflict(http: httpx2.Client, gateway: Service, hopper: bytes) -> None:
+    key = new_key()
+    head = f"{POST}\nContent-Length: 5000\nIdempotency-Key: {key}\n\n".replace("\n", "\r\n")
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        connection.sendall(head.encode() + b"--x\r\n")
+        wait_for(
+            lambda: http.post("/v1/images", files=[part(b"z")], headers={"Idempotency-Key": key}).status_code == 409,
+            SILENCE,
+            "the second request is told that the first is under way",
+        )
+    (taken,) = http.post("/v1/images", files=[part(hopper)], headers={"Idempotency-Key": new_key()}).json()
+    assert taken["id"]
+
+
+def test_a_picture_the_model_fails_on_is_told_so(http: httpx2.Client, faulty_processor: Service, hopper: bytes) -> None:
+    taken = http.post("/v1/images", files=[part(hopper)])
+    assert taken.status_code == 202
+    faulty_processor.start(FAULT_BYTES="JFIF")
+    found = check_problem(http.get(taken.headers["location"], params={"wait": 30}), 422, "processing_failed")
+    assert found["reason"] == "processing_failed"
+
+
+def test_an_error_of_ours_says_an_id_that_is_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    app = FastAPI()
+    install(app, {})
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError("the inside story")
+
+    async def ask() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get("/broken")
+
+    found = asyncio.run(ask())
+    body = check_problem(found, 500, "internal")
+    assert "inside story" not in found.text
+    logged = capsys.readouterr()
+    assert body["incident"] in logged.out + logged.err
+
+
+def test_without_a_store_an_unknown_id_is_not_called_unknown(
     environment: dict[str, str],
     free_port: Callable[[], int],
     tmp_path_factory: pytest.TempPathFactory,
     processor: Service,
 ) -> None:
-    """A store that speaks another protocol is none of the errors we know."""
     extra = {"MAIRROR_MONGO__URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"}
     for service in start_gateway(environment, free_port, tmp_path_factory.mktemp("away"), **extra):
         with client_of(service) as http:
