@@ -51,6 +51,7 @@ class _Answers:
     def __init__(self, settings: Settings) -> None:
         self._reader = TopicReader(settings.kafka, [AGES.name, OUTCOMES.name])
         self._found: dict[bytes, Result] = {}
+        self._problem: str | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="upload-answers", daemon=True)
@@ -58,7 +59,13 @@ class _Answers:
 
     def _watch(self) -> None:
         while not self._closing.is_set():
-            message = self._reader.poll(0.1)
+            try:
+                message = self._reader.poll(0.1)
+            except RetryableError as error:
+                with self._changed:
+                    self._problem = str(error)
+                    self._changed.notify_all()
+                return
             key = message.key() if message else None
             if message is None or not isinstance(key, bytes):
                 continue
@@ -71,8 +78,10 @@ class _Answers:
     def wait(self, upload_id: str) -> Result:
         key = upload_id.encode()
         with self._changed:
-            if not self._changed.wait_for(lambda: key in self._found, timeout=ANSWER_SECONDS):
+            if not self._changed.wait_for(lambda: key in self._found or self._problem, timeout=ANSWER_SECONDS):
                 raise RetryableError(f"no answer within {ANSWER_SECONDS:.0f} s: is a processor running?")
+            if key not in self._found:
+                raise RetryableError(self._problem or "the answers could not be read")
             return self._found[key]
 
     def close(self) -> None:
