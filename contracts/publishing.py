@@ -5,7 +5,8 @@ Guarantee: a confirmed record is on every in-sync replica (acks=all, idempotent 
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -13,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from contracts.cloudevents import Headers
 from contracts.errors import InvalidInput, Reason, RetryableError
 from contracts.kafka import KafkaSettings
+from contracts.records import Record
 
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
@@ -69,6 +71,40 @@ class Publisher:
 
         self.send(topic, key, value, headers, delivered)
         await confirmed
+
+    async def confirm_all(self, records: Sequence[Record]) -> list[Exception | None]:
+        """Send records and wait until each is confirmed (None) or failed (its error); wakes the loop once for all."""
+        loop = asyncio.get_running_loop()
+        results: list[Exception | None] = [None] * len(records)
+        if not records:
+            return results
+        finished: asyncio.Future[None] = loop.create_future()
+        left = len(records)
+        lock = threading.Lock()
+
+        def finish() -> None:
+            if not finished.done():
+                finished.set_result(None)
+
+        def settled(index: int, error: Exception | None) -> None:
+            nonlocal left
+            results[index] = error
+            with lock:
+                left -= 1
+                last = left == 0
+            if last:
+                loop.call_soon_threadsafe(finish)
+
+        def delivered(index: int, error: KafkaError | None, message: Message) -> None:
+            settled(index, None if error is None else _translated(str(message.topic()), error))
+
+        for index, (topic, key, value, headers) in enumerate(records):
+            try:
+                self.send(topic, key, value, headers, partial(delivered, index))
+            except (RetryableError, InvalidInput) as error:
+                settled(index, error)
+        await finished
+        return results
 
     def flush(self, seconds: float) -> int:
         """Wait for outstanding confirmations; returns how many are still missing."""

@@ -63,7 +63,7 @@ class ProcessorSettings(_Group):
     batch_sizes: Annotated[tuple[int, ...], NoDecode] = Field(
         (1, 2, 4, 8, 16), description="Fixed batch sizes the model is warmed up for, comma separated, ascending."
     )
-    gather: int = Field(8, ge=1, le=64, description="Most frames decoded and detected as one batch.")
+    gather: int = Field(32, ge=1, le=64, description="Most frames decoded and detected as one batch.")
     model_threads: int = Field(1, ge=1, le=64, description="Threads one model run may use.")
     decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode and detect.")
     budget_ms: float = Field(500.0, gt=0, description="Age at which a live frame is no longer worth answering, ms.")

@@ -186,7 +186,7 @@ DEAD_LETTERS = Topic(
     retention=24 * HOUR,
     append_time=True,
     writers=("processor", "sink-mongo"),
-    readers={"cli": None, "sink-mongo": MONGO_GROUP},
+    readers={"cli": None, "gateway": None, "dashboard": None, "sink-mongo": MONGO_GROUP},
     subject_key="stream",
 )
 

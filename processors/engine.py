@@ -11,6 +11,7 @@ dead-lettered with its reason. A `FatalError` ends the process with nothing ackn
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -50,6 +51,9 @@ from processors.tracking import Tracked
 
 log = structlog.get_logger()
 
+QUEUED = 256
+"""Frames held in the schedule before Kafka has to wait."""
+
 EXIT_FATAL = 70
 """sysexits.h EX_SOFTWARE: the supervisor starts the process again."""
 
@@ -82,7 +86,7 @@ class Engine:
         self._estimator = ThreadPoolExecutor(1, "estimate")
         self.acknowledgements = Acknowledgements()
         self.streams = Streams(pipeline.manifest.name)
-        self.schedule = Schedule(settings.budget_ms, capacity=settings.gather * 32)
+        self.schedule = Schedule(settings.budget_ms, capacity=QUEUED)
         self._pace = Pace()
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
@@ -222,15 +226,16 @@ class Engine:
     async def _look(self, flight: Flight) -> None:
         loop = asyncio.get_running_loop()
         started = time.perf_counter()
-        work = [
-            loop.run_in_executor(self._lookers, self._pipeline.look, held.jpeg, held.frame.is_upload)
-            for held in flight.frames
-        ]
-        results = await asyncio.gather(*work, return_exceptions=True)
-        for held, result in zip(flight.frames, results, strict=True):
+        waiting, found = deque(flight.frames), dict[Held, Looked | Exception]()
+        threads = min(self._settings.decode_threads, len(waiting))
+        # one call a thread, not one a frame: every return from the pool wakes the event loop
+        calls = (loop.run_in_executor(self._lookers, self._look_at, waiting, found) for _ in range(threads))
+        await asyncio.gather(*calls)
+        for held in flight.frames:
+            result = found[held]
             if isinstance(result, InvalidInput):
                 flight.refused[held] = result
-            elif isinstance(result, BaseException):
+            elif isinstance(result, Exception):
                 raise result
             else:
                 flight.looked[held] = result
@@ -240,6 +245,18 @@ class Engine:
                 histogram(STAGE_SECONDS).labels(stage="queue").observe(flight.queue_ms[held] / 1000)
                 histogram(STAGE_SECONDS).labels(stage="decode").observe(looked.decode_ms / 1000)
                 histogram(STAGE_SECONDS).labels(stage="detect").observe(looked.detect_ms / 1000)
+
+    def _look_at(self, waiting: deque[Held], found: dict[Held, Looked | Exception]) -> None:
+        """In a thread of the pool: take frames until none waits. What goes wrong with one stays with that one."""
+        while True:
+            try:
+                held = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                found[held] = self._pipeline.look(held.jpeg, held.frame.is_upload)
+            except Exception as error:  # noqa: BLE001  # `_look` raises it where the batch is handled
+                found[held] = error
 
     async def _estimate(self, flight: Flight) -> None:
         seen = [held for held in flight.frames if held in flight.looked and held.answer is None]

@@ -4,7 +4,6 @@ Guarantee: `publish` returns when the broker has confirmed every record of a bat
 acknowledged. While the broker is away it tries again with growing pauses, so nothing is lost and nothing skipped.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -116,7 +115,7 @@ async def publish(publisher: Publisher, records: Sequence[Record]) -> None:
     )
     async for attempt in retrying:
         with attempt:
-            results = await asyncio.gather(*(publisher.confirm(*item) for item in waiting), return_exceptions=True)
+            results = await publisher.confirm_all(waiting)
             failed = [(item, result) for item, result in zip(waiting, results, strict=True) if result is not None]
             waiting = [item for item, _ in failed]
             refused = [result for _, result in failed if not isinstance(result, RetryableError)]

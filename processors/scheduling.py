@@ -13,6 +13,8 @@ from processors.acknowledgement import Partition
 from processors.frames import Held
 
 UPLOADS = "uploads"
+MOST_UPLOADS = 2
+"""Photos in one batch: they are looked at ten times as long as a live frame, and the live ones wait for them."""
 
 
 @dataclass
@@ -75,6 +77,11 @@ class Schedule:
         tightest = float("inf")
         while self._lanes and len(batch.frames) < most:
             name, lane = next(iter(self._lanes.items()))
+            if name == UPLOADS and sum(held.frame.is_upload for held in batch.frames) >= MOST_UPLOADS:
+                if len(self._lanes) == 1:
+                    break
+                self._lanes.move_to_end(name)
+                continue
             held = lane[0]
             remaining = held.remaining_ms(self._budget_ms)
             # not in time even alone: dropped now, unless nothing newer is there to show how fast the model is

@@ -20,7 +20,7 @@ from contracts.documents import asyncapi, schemas
 from contracts.reading import TopicReader
 from contracts.settings import Settings
 from contracts.topics import CORRECTIONS, FRAMES_UPLOAD
-from model.images import decode_jpeg, jpeg_size
+from model.images import decode_jpeg, encode_jpeg, jpeg_size
 from tests.kafka.serving import check_problem, client_of, new_key, part, photo, start_gateway
 from tests.services import Service, wait_for
 
@@ -90,6 +90,19 @@ def test_three_pictures_are_answered_and_the_annotated_one_and_the_face_are_pict
     assert 0.9 * old.box.height < height / plain.shape[0] < 1.7 * old.box.height
     check_problem(http.get(f"{items[0]['location']}/faces/1"), 404, "not_found")
     check_problem(http.get(f"{items[2]['location']}/faces/0"), 404, "not_found")
+
+
+def test_a_ready_crop_of_a_face_is_answered(http: httpx2.Client, hopper: bytes) -> None:
+    (item,) = http.post("/v1/images?wait=20", files=[part(hopper)]).json()
+    crop = http.get(f"{item['location']}/faces/0").content
+    picture = decode_jpeg(crop, 10**8)
+    height, width = picture.shape[:2]
+    tight = picture[height // 8 : height - height // 8, width // 8 : width - width // 8]
+    for jpeg in (crop, encode_jpeg(np.ascontiguousarray(tight), 95)):
+        found = http.post("/v1/faces?wait=20", files=[part(jpeg)])
+        assert found.status_code == 200, found.text
+        (face,) = found.json()[0]["answer"]["faces"]
+        assert face["age"]["years"] >= 50
 
 
 def test_waiting_gives_the_answers_at_once_and_says_where_the_time_went(http: httpx2.Client, hopper: bytes) -> None:

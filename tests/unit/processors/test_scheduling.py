@@ -53,6 +53,10 @@ def test_uploads_and_live_frames_take_turns() -> None:
     uploads = [held(f"u{number}", 0, upload=True) for number in range(5)]
     batch = take([*uploads, *live], most=4)
     assert [item.frame.is_upload for item in batch.frames] == [True, False, True, False]
+    full = take([*uploads, *live], most=32)
+    assert [item.frame.is_upload for item in full.frames].count(True) == 2, "live frames do not wait for many photos"
+    assert len(full.frames) == 7
+    assert len(take(uploads, most=32).frames) == 2
 
 
 def test_expired_frames_are_dropped_and_uploads_never_expire() -> None:
