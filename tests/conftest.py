@@ -104,6 +104,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MAIRROR_MONGO__URI": settings.mongo.uri,
         "MAIRROR_MONGO__DATABASE": settings.mongo.database,
         "MAIRROR_PROCESSOR__INSTANCE": "tests-1",
+        "MAIRROR_PROCESSOR__BATCH_SIZES": "1,4",  # tests start many processors; every size is compiled at start
         "MAIRROR_LOG_FORMAT": "json",
     }
 

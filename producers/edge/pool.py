@@ -2,9 +2,10 @@
 
 import multiprocessing
 import queue
+import subprocess
+import sys
 import threading
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
 import msgspec
 import structlog
@@ -13,10 +14,11 @@ from contracts.errors import FatalError, InvalidInput, Reason, RetryableError
 from contracts.settings import UploadSettings
 from producers.edge.decoding import Decoded
 from producers.edge.kinds import check_kind
-from producers.edge.worker import READY, Reply, serve
+from producers.edge.worker import READY, Reply
 
 log = structlog.get_logger()
 
+PROGRAM = "producers.edge.worker"
 START_SECONDS = 30.0
 BUSY_SECONDS = 20.0
 """How long a file waits for a free worker before the caller is told to come back later."""
@@ -29,12 +31,12 @@ class _Worker:
     """One process and our end of its pipe."""
 
     def __init__(self, settings: UploadSettings) -> None:
-        # spawn: a fork of a process full of threads and Kafka clients may hang at any lock
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
+        # A program of its own: a fork of a process full of threads may hang at any lock, and a spawned copy imports
+        # the main module of its parent again, which under Streamlit is the page.
+        ours, theirs = multiprocessing.Pipe()
         self.pipe: Connection = ours
-        self.process: BaseProcess = context.Process(target=serve, args=(theirs, settings), daemon=True, name="decoder")
-        self.process.start()
+        command = [sys.executable, "-m", PROGRAM, str(theirs.fileno()), settings.model_dump_json()]
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
         if not self._started():
             self.end()
@@ -48,7 +50,7 @@ class _Worker:
 
     def end(self) -> None:
         self.process.kill()
-        self.process.join(5)
+        self.process.wait(5)
         self.pipe.close()
 
 
@@ -126,7 +128,7 @@ class DecodePool:
 
     def pids(self) -> list[int]:
         """Process ids of the idle workers (for tests and metrics)."""
-        return [worker.process.pid or 0 for worker in list(self._idle.queue)]
+        return [worker.process.pid for worker in list(self._idle.queue)]
 
     def close(self) -> None:
         """End the workers."""

@@ -10,6 +10,7 @@ import math
 import os
 import resource
 import signal
+import sys
 import warnings
 from multiprocessing.connection import Connection
 
@@ -75,3 +76,7 @@ def _reply(data: bytes, settings: UploadSettings) -> Reply:
     except MemoryError:
         detail = f"decoding needs more than {settings.memory_mb} MB of memory"
         return Reply(None, Reason.TOO_MANY_PIXELS, detail)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])), UploadSettings.model_validate_json(sys.argv[2]))

@@ -144,7 +144,9 @@ def test_a_killed_decoder_is_replaced(dashboard: Service, processor: Service, op
     expect(answered).to_be_visible(timeout=SECONDS)
     assert dashboard.process is not None
     decoders = [
-        child for child in psutil.Process(dashboard.process.pid).children() if "spawn_main" in " ".join(child.cmdline())
+        child
+        for child in psutil.Process(dashboard.process.pid).children()
+        if "producers.edge.worker" in " ".join(child.cmdline())
     ]
     assert decoders
     for decoder in decoders:

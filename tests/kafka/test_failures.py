@@ -47,12 +47,12 @@ def test_kill_in_the_middle_of_a_batch_loses_nothing_and_doubles_no_document(
 ) -> None:
     stream = unique("kill")
     found = results(stream)
-    faulty_processor.start(FAULT_SLOW_MS="300")
+    faulty_processor.start(FAULT_SLOW_MS="500", MAIRROR_PROCESSOR__GATHER="8")
     send.all([frame(stream, sequence) for sequence in range(60)], hopper)
-    for killed in range(3):
-        found.read(lambda r, wanted=5 * (killed + 1): len(r.answers) >= wanted)
+    for killed in range(2):
+        found.read(lambda r, wanted=8 * (killed + 1): len(r.answers) >= wanted)
         faulty_processor.kill()
-        faulty_processor.start(ready=killed < 2, FAULT_SLOW_MS="300" if killed < 2 else "0")
+        faulty_processor.start(ready=False, FAULT_SLOW_MS="500" if killed == 0 else "0", MAIRROR_PROCESSOR__GATHER="8")
     found.read(lambda r: len({answer.frame.sequence for answer in r.answers}) == 60, seconds=60)
     again = [answer.id for answer in found.answers]
     wait_for(lambda: len(documents(settings.mongo.uri, settings, stream)) >= 60, 20, "60 documents")
@@ -183,8 +183,8 @@ def test_kill_of_the_store_misses_no_document(
 def test_nothing_on_a_running_stream_is_older_than_one_and_a_half_retentions(
     restartable_broker: Server, hopper: bytes
 ) -> None:
-    """The broker of the test looks every second, as it looks every 30 s in service; retention is 12 s here."""
-    retention = 12.0
+    """The broker of the test looks every second, as it looks every 30 s in service; retention is 6 s here."""
+    retention = 6.0
     kafka = KafkaSettings(bootstrap=restartable_broker.address, partitions=1)
     settings = Settings(kafka=kafka)
     short = {"frames.live": retention, "frames.upload": retention}
