@@ -28,9 +28,9 @@ def portraits() -> list[np.ndarray]:
 def test_a_group_of_small_faces_is_found_whole(yunet: Path) -> None:
     canvas = np.full((1500, 2000, 3), 120, np.uint8)
     for number in range(20):
-        portrait = cv2.resize(portraits()[number % 2], (90, 100))
+        portrait = cv2.resize(portraits()[number % 2], (117, 130))
         top, left = 60 + number // 5 * 360, 80 + number % 5 * 390
-        canvas[top : top + 100, left : left + 90] = portrait
+        canvas[top : top + 130, left : left + 117] = portrait
     quick = FaceDetector(yunet).detect(canvas)
     thorough = ThoroughDetector(yunet).detect(canvas)
     assert len(thorough) >= 19
