@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from contracts import ids
 from contracts.answers import Abstained, Age, Answer, Box, Face, FrameInfo, ModelInfo, QualityInfo, Timing
-from model.abstention import decide
 from model.faces import Abstention, AgeEstimate, Detection, Quality
 from model.manifest import PresetManifest
 from processors.frames import Held
@@ -114,6 +113,3 @@ def answer_of(
 def queue_ms(held: Held) -> float:
     """Milliseconds between delivery to this process and now."""
     return (time.monotonic() - held.received) * 1000
-
-
-__all__ = ["answer_of", "box_of", "decide", "face_of", "model_info", "queue_ms", "timing_of"]

@@ -103,7 +103,7 @@ class StreamTracker:
         self._missed: dict[int, int] = {}
         self.last_sequence = -1
 
-    def assign(self, boxes: Sequence[Box], detections: Sequence[Detection]) -> list[int | None]:
+    def assign(self, detections: Sequence[Detection]) -> list[int | None]:
         """Track numbers of the faces of the next frame, in their order; None where there is none yet."""
         xyxy = np.array([[d.x, d.y, d.x + d.width, d.y + d.height] for d in detections], float).reshape(-1, 4)
         found = self._tracker.update(
@@ -142,7 +142,7 @@ class StreamTracker:
         """
         tracked: list[Tracked | None] = []
         events: list[TrackEvent] = []
-        numbers = self.assign(boxes, detections)
+        numbers = self.assign(detections)
         for number, box, estimate, quality in zip(numbers, boxes, estimates, qualities, strict=True):
             if number is None:
                 tracked.append(None)

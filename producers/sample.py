@@ -17,7 +17,6 @@ import structlog
 from contracts import events
 from contracts.errors import FatalError, InvalidInput, RetryableError
 from contracts.events import StreamStatus
-from contracts.frames import PUBLIC_DOMAIN_CONSENT
 from contracts.kafka import KafkaSettings
 from contracts.reading import TopicReader
 from contracts.topics import STREAMS
@@ -124,6 +123,3 @@ class CameraPresence:
         self._closing.set()
         self._thread.join(timeout=2)
         self._reader.close()
-
-
-__all__ = ["PUBLIC_DOMAIN_CONSENT", "SAMPLE_STREAM", "CameraPresence", "SampleSource", "public_domain_pictures"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import stamina
 import structlog
 
-from contracts.errors import FatalError, InvalidInput, Reason, RetryableError
+from contracts.errors import InvalidInput, Reason, RetryableError
 
 log = structlog.get_logger()
 
@@ -220,6 +220,3 @@ def open_source(address: str, *, loop: bool = False, reconnect_seconds: float = 
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return FolderSource(path, loop)
     return VideoSource(path, loop)
-
-
-__all__ = ["Capture", "FatalError", "Source", "hide_password", "open_source", "read_picture"]

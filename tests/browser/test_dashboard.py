@@ -86,6 +86,20 @@ def test_uploaded_pictures_are_answered_and_the_live_picture_moves(
     assert foreign == [], "the pages load nothing from anywhere else and tell nobody anything"
 
 
+@pytest.mark.prove
+def test_two_hundred_photos_in_one_go_are_all_answered(
+    dashboard: Service, processor: Service, open_page: OpenPage, tmp_path: Path, hopper: bytes
+) -> None:
+    photos = []
+    for number in range(200):
+        photos.append(tmp_path / f"photo-{number:03d}.jpg")
+        photos[-1].write_bytes(hopper)
+    page = open_page()
+    page.goto(address(dashboard, "/upload"))
+    page.set_input_files("input[type=file]", [str(path) for path in photos], timeout=2 * SECONDS)
+    expect(page.get_by_text("200 pictures answered with 200 faces")).to_be_visible(timeout=4 * SECONDS)
+
+
 def local(url: str, service: Service) -> bool:
     return url.startswith(("data:", "blob:")) or url.split("://", 1)[1].startswith(f"127.0.0.1:{service.port}/")
 
