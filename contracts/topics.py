@@ -152,6 +152,7 @@ STREAMS = Topic(
     max_bytes=16 * 1024,
     retention=None,
     cleanup=("compact",),
+    append_time=True,
     writers=("producer", "processor", "dashboard"),
     readers={"sink-mongo": MONGO_GROUP, "producer": None, "gateway": None, "dashboard": None, "cli": None},
     subject_key="stream",

@@ -109,14 +109,15 @@ class CameraPresence:
             try:
                 message = self._reader.poll(0.2)
                 if message is not None and message.value():
-                    self._take(events.decode(StreamStatus, message.value() or b""))
+                    # the broker's time: a producer's clock may be minutes ahead
+                    self._take(events.decode(StreamStatus, message.value() or b""), message.timestamp()[1] / 1000)
             except (InvalidInput, RetryableError) as error:
                 log.warning("streams_unreadable", error=str(error))
 
-    def _take(self, status: StreamStatus) -> None:
+    def _take(self, status: StreamStatus, at: float) -> None:
         if status.writer != "producer" or status.stream == SAMPLE_STREAM or status.origin == "upload":
             return
-        self._online[status.stream] = status.at.timestamp() if status.state == "online" else 0.0
+        self._online[status.stream] = at if status.state == "online" else 0.0
 
     def close(self) -> None:
         """Stop watching."""

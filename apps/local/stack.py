@@ -79,7 +79,8 @@ class Stack:
 
     def run(self, progress: Progress, announce: Callable[[StackState], None]) -> None:
         """`up`, announce, `watch`, and `down` on SIGINT, SIGTERM or SIGHUP. Main thread only."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        # SIGINT as well: a shell starts its background jobs with it ignored
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
         try:
             announce(self.up(progress))
