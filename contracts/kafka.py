@@ -103,6 +103,8 @@ class KafkaSettings(BaseModel):
                 "enable_auto_commit": False,
                 "enable_auto_offset_store": False,
                 "auto_offset_reset": "earliest",
+                # partitions that were added are read after this long
+                "topic_metadata_refresh_interval_ms": 10_000,
                 "fetch_message_max_bytes": MAX_FETCH_BYTES,
                 "allow_auto_create_topics": False,
             }

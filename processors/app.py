@@ -25,6 +25,8 @@ log = structlog.get_logger()
 COMMIT_SECONDS = 0.5
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 3.0
+METADATA_MS = 10_000
+"""Partitions that were added are read after this long (the client's own default is five minutes)."""
 APPEND_TIME = 1
 """Kafka's timestamp type for LogAppendTime."""
 
@@ -55,6 +57,7 @@ def create_app(settings: Settings) -> faust.App:
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_MS,
         consumer_group_instance_id=settings.processor.instance or "",
         # waiting for unacknowledged frames at shutdown hangs when a batch failed; they are delivered again anyway
         stream_wait_empty=False,

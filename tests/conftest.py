@@ -87,7 +87,7 @@ def restartable_store(tmp_path: Path, jars: Jars, free_port: Callable[[], int]) 
 def settings(kafka: str, mongo_uri: str) -> Settings:
     """Settings of the session's broker and store; topics applied, weights fetched."""
     found = Settings(
-        kafka=KafkaSettings(bootstrap=kafka, partitions=3),
+        kafka=KafkaSettings(bootstrap=kafka),
         mongo=MongoSettings(uri=mongo_uri, database="tests"),
     )
     fetch(found.cache)
@@ -100,7 +100,6 @@ def environment(settings: Settings) -> dict[str, str]:
     """What a process of ours needs to find the session's servers."""
     return {
         "MAIRROR_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-        "MAIRROR_KAFKA__PARTITIONS": "3",
         "MAIRROR_MONGO__URI": settings.mongo.uri,
         "MAIRROR_MONGO__DATABASE": settings.mongo.database,
         "MAIRROR_PROCESSOR__INSTANCE": "tests-1",
