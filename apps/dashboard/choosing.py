@@ -1,11 +1,20 @@
 """Which stream the Live page shows: the visitor's choice while it makes sense, else the most interesting one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from producers.sample import SAMPLE_STREAM
 from sinks.live.directory import StreamEntry
 
 NAMES = {"sample": "sample stream", "webcam": "webcam", "camera": "camera", "file": "file"}
+
+WEBCAM_PREFIX = "webcam-"
+OWN_STREAMS = "own-streams"
+"""Session key: ids of the webcam streams this visitor sends or has sent in this session."""
+
+
+def visible(stream: str, own: Collection[str]) -> bool:
+    """May this visitor see the stream? A webcam only if it is their own; every other stream is for everybody."""
+    return not stream.startswith(WEBCAM_PREFIX) or stream in own
 
 
 def options(entries: Sequence[StreamEntry], chosen: str | None) -> list[str]:
