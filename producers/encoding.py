@@ -1,5 +1,7 @@
 """A picture as the JPEG that travels: scaled to the largest edge, and always within the frame limit."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,15 @@ from model.images import encode_jpeg
 
 QUALITY_STEP = 15
 LEAST_QUALITY = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A JPEG that is safe to pass on as it is (the limited decoder made it), and its size in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
 
 
 def encode_frame(image: npt.NDArray[np.uint8], settings: ProducerSettings) -> tuple[bytes, int, int]:

@@ -4,6 +4,8 @@ The ledger is a set union over sequences, so that redelivery and crashes do not 
 dead letter, which outranks a drop. In flight is measured on its own, from offsets, never as a remainder.
 
     captured = answered + dropped (by cause) + dead-lettered + in flight
+
+A camera runs for months: fates older than `REMEMBERED` frames are kept as counts, and no late word changes them.
 """
 
 import threading
@@ -14,6 +16,9 @@ from typing import Any
 from contracts.events import Outcome
 
 RANK = {"dropped": 1, "dead_lettered": 2, "answered": 3}
+
+REMEMBERED = 20_000
+"""Newest frames whose fate may still change: 11 minutes at 30 a second, many times the life of a live frame."""
 
 Fate = tuple[str, str | None]
 Place = tuple[int, int]
@@ -50,14 +55,28 @@ class Ledger:
         self._lock = threading.Condition()
         self._fates: dict[int, Fate] = {}
         self._places: dict[int, Place] = {}
-        self._failed: set[int] = set()
         self._captured = 0
+        self._folded: Counter[Fate] = Counter()
+        self._fold_next = 0
+        self._left_open: set[int] = set()
 
     def capture(self) -> int:
         """Number the next frame."""
         with self._lock:
             self._captured += 1
+            if self._captured - self._fold_next > REMEMBERED:
+                self._fold(self._fold_next)
+                self._fold_next += 1
             return self._captured - 1
+
+    def _fold(self, sequence: int) -> None:
+        """Keep only the count of this frame's fate; one without a fate waits on."""
+        self._places.pop(sequence, None)
+        fate = self._fates.pop(sequence, None)
+        if fate is None:
+            self._left_open.add(sequence)
+        else:
+            self._folded[fate] += 1
 
     def sent(self, sequence: int, partition: int, offset: int) -> None:
         """The broker has the frame, here."""
@@ -67,6 +86,8 @@ class Ledger:
     def fate(self, sequence: int, outcome: str, cause: str | None = None) -> None:
         """The frame's fate; a higher rank wins, a repetition changes nothing."""
         with self._lock:
+            if sequence < self._fold_next and sequence not in self._left_open:
+                return
             known = self._fates.get(sequence)
             if known is None or RANK[outcome] > RANK[known[0]]:
                 self._fates[sequence] = (outcome, cause)
@@ -88,18 +109,22 @@ class Ledger:
     def open_count(self) -> int:
         """Captured frames without a fate."""
         with self._lock:
-            return self._captured - len(self._fates)
+            return self._open()
 
     def wait_closed(self, seconds: float) -> bool:
         """Wait until every captured frame has a fate; False when some have none after `seconds`."""
         with self._lock:
-            return self._lock.wait_for(lambda: self._captured == len(self._fates), timeout=seconds)
+            return self._lock.wait_for(lambda: self._open() == 0, timeout=seconds)
 
     def totals(self, in_flight: int = 0) -> LedgerTotals:
         """Add up. `in_flight` is measured by the caller from committed offsets."""
         with self._lock:
-            fates = Counter(outcome for outcome, _ in self._fates.values())
-            causes = Counter(cause or "unknown" for outcome, cause in self._fates.values() if outcome == "dropped")
+            fates: Counter[str] = Counter()
+            causes: Counter[str] = Counter()
+            for (outcome, cause), number in (self._folded + Counter(self._fates.values())).items():
+                fates[outcome] += number
+                if outcome == "dropped":
+                    causes[cause or "unknown"] += number
             return LedgerTotals(
                 stream=self.stream,
                 captured=self._captured,
@@ -107,5 +132,8 @@ class Ledger:
                 dropped=dict(sorted(causes.items())),
                 dead_lettered=fates["dead_lettered"],
                 in_flight=in_flight,
-                unaccounted=self._captured - len(self._fates) - in_flight,
+                unaccounted=self._open() - in_flight,
             )
+
+    def _open(self) -> int:
+        return self._captured - len(self._fates) - self._folded.total()

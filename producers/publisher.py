@@ -9,6 +9,7 @@ for every-frame. Without a consent id nothing leaves.
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,10 +32,10 @@ from contracts.metrics import (
 )
 from contracts.publishing import Publisher
 from contracts.records import json_record
-from contracts.settings import Settings
+from contracts.settings import ProducerSettings, Settings
 from contracts.topics import FRAMES_LIVE, OUTCOMES, STREAMS, check_stream_id
 from producers.answers import AnswerWatch
-from producers.encoding import encode_frame
+from producers.encoding import Encoded, encode_frame
 from producers.ledger import Ledger
 from producers.sources import Capture
 from producers.window import Window
@@ -51,13 +52,28 @@ STATUS_SECONDS = 5.0
 class FramePublisher:
     """One connection of one stream. `offer` from one thread; everything else happens in its own.
 
+    Args:
+        settings: where to, and how.
+        stream: id of the stream.
+        consent: id of the consent; every frame carries it.
+        origin: what kind of source it is (see `contracts.frames.ORIGINS`).
+        every_frame: drop nothing, wait instead.
+        on_answer: called with sequence and JSON of every answer, from a thread of this class; it must be quick.
+
     Raises:
         InvalidInput: bad stream id, or no consent id.
         RetryableError: the broker does not answer.
     """
 
     def __init__(
-        self, settings: Settings, stream: str, *, consent: str, origin: str, every_frame: bool = False
+        self,
+        settings: Settings,
+        stream: str,
+        *,
+        consent: str,
+        origin: str,
+        every_frame: bool = False,
+        on_answer: Callable[[int, bytes], None] | None = None,
     ) -> None:
         if not consent:
             raise InvalidInput(Reason.NO_CONSENT, f"stream {stream}: no frame is sent without a consent id")
@@ -80,6 +96,7 @@ class FramePublisher:
         self.answers: deque[bytes] = deque(maxlen=2000)
         """The newest answers, JSON bytes."""
         self._taken: dict[int, float] = {}
+        self._on_answer = on_answer
         timeout = EVERY_FRAME_TIMEOUT_MS if every_frame else LIVE_TIMEOUT_MS
         extra: dict[str, Any] = {} if every_frame else {"enable_idempotence": False}
         self._publisher = Publisher(settings.kafka, message_timeout_ms=timeout, **extra)
@@ -90,8 +107,12 @@ class FramePublisher:
         self._sender.start()
         self._reporter.start()
 
-    def offer(self, capture: Capture) -> None:
-        """Take a picture over. Live: replaces the one that still waits. Every-frame: waits until it is taken."""
+    def offer(self, capture: Capture) -> int:
+        """Take a picture over. Live: replaces the one that still waits. Every-frame: waits until it is taken.
+
+        Returns:
+            The sequence of the frame.
+        """
         counter(FRAMES_CAPTURED).labels(origin=self._origin).inc()
         sequence = self.ledger.capture()
         with self._changed:
@@ -101,6 +122,7 @@ class FramePublisher:
                 self._supersede(self._waiting[0])
             self._waiting = (sequence, capture)
             self._changed.notify_all()
+        return sequence
 
     def _supersede(self, sequence: int) -> None:
         self.ledger.fate(sequence, "dropped", "superseded")
@@ -125,7 +147,7 @@ class FramePublisher:
                 self._send(*waiting)
 
     def _send(self, sequence: int, capture: Capture) -> None:
-        jpeg, width, height = encode_frame(capture.image, self._settings.producer)
+        jpeg, width, height = _encoded(capture, self._settings.producer)
         self._size = (width, height)
         taken = datetime.fromtimestamp(capture.taken_wall, UTC)
         frame = Frame(
@@ -166,6 +188,7 @@ class FramePublisher:
         """The broker could not take the frame in time."""
         self.ledger.fate(sequence, "dropped", "expired")
         counter(FRAMES_DROPPED).labels(stage="producer", cause="expired").inc()
+        self._taken.pop(sequence, None)
         self._window.settle(sequence)
 
     def _answered(self, sequence: int, body: bytes) -> None:
@@ -175,6 +198,8 @@ class FramePublisher:
             self.latencies.append(seconds * 1000)
             self._window.early(seconds)
         self.answers.append(body)
+        if self._on_answer is not None:
+            self._on_answer(sequence, body)
         self.ledger.fate(sequence, "answered")
         self._window.settle(sequence)
 
@@ -258,3 +283,11 @@ class FramePublisher:
         if missing:
             log.warning("records_never_confirmed", stream=self.stream, count=missing)
         self._watch.close()
+
+
+def _encoded(capture: Capture, settings: ProducerSettings) -> tuple[bytes, int, int]:
+    """JPEG, width and height: as they came from the limited decoder, or encoded here."""
+    image = capture.image
+    if isinstance(image, Encoded):
+        return image.jpeg, image.width, image.height
+    return encode_frame(image, settings)

@@ -18,6 +18,7 @@ import stamina
 import structlog
 
 from contracts.errors import InvalidInput, Reason, RetryableError
+from producers.encoding import Encoded
 
 log = structlog.get_logger()
 
@@ -33,9 +34,12 @@ FALLBACK_FPS = 25.0
 
 @dataclass(frozen=True)
 class Capture:
-    """One picture, BGR uint8 [height, width, 3], and when it was taken (time.monotonic seconds, time.time seconds)."""
+    """One picture, BGR uint8 [height, width, 3], and when it was taken (time.monotonic seconds, time.time seconds).
 
-    image: Picture
+    A picture that comes as JPEG from the limited decoder stays as it is.
+    """
+
+    image: Picture | Encoded
     taken: float
     taken_wall: float
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.events import Outcome, SequenceRange
-from producers.ledger import Ledger
+from producers.ledger import REMEMBERED, Ledger
 from producers.window import Window
 
 FATES = [("answered", None), ("dead_lettered", "truncated"), ("dropped", "expired"), ("dropped", "superseded")]
@@ -97,3 +97,21 @@ def test_the_window_shrinks_while_frames_come_late_and_grows_again() -> None:
     now[0] += 0.5
     window.early(0.48)
     assert room() == 3, "nearly too late counts as late"
+
+
+def test_a_month_of_frames_takes_no_more_memory_than_minutes_and_the_ledger_still_closes() -> None:
+    ledger = Ledger("s", "c")
+    for sequence in range(REMEMBERED + 5000):
+        ledger.capture()
+        ledger.sent(sequence, 0, sequence)
+        if sequence != 7:
+            ledger.fate(sequence, "dropped" if sequence % 5 else "answered", "superseded" if sequence % 5 else None)
+    assert len(ledger._fates) <= REMEMBERED
+    assert len(ledger._places) <= REMEMBERED
+    totals = ledger.totals(in_flight=1)
+    assert (totals.answered, totals.dropped["superseded"]) == (5000, REMEMBERED - 1)
+    assert totals.closes
+    ledger.fate(3, "answered")  # long forgotten: counted once and for all
+    ledger.fate(7, "answered")  # had no fate yet
+    assert ledger.totals().answered == 5001
+    assert ledger.totals().closes
