@@ -10,7 +10,7 @@ from apps.gateway import openapi, problems
 from apps.gateway.auth import key_ring
 from apps.gateway.deps import Gateway, limits_of
 from apps.gateway.edge import Edge
-from apps.gateway.routes import about, faces, images, streams
+from apps.gateway.routes import about, exports, faces, images, streams
 from contracts.settings import Settings
 from contracts.version import VERSION
 
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Mairror", version=VERSION, lifespan=lifespan, redirect_slashes=False)
     app.add_middleware(Edge)
     problems.install(app, limits_of(settings))
-    for module in (images, faces, streams, about):
+    for module in (images, faces, streams, exports, about):
         app.include_router(module.router)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app

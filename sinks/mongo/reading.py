@@ -4,7 +4,6 @@ The only place outside the sink that talks to the store. Answers come back as th
 """
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from pymongo import DESCENDING
@@ -13,6 +12,7 @@ from pymongo.errors import PyMongoError
 from contracts.answers import Answer
 from contracts.errors import RetryableError
 from contracts.settings import MongoSettings
+from sinks.mongo.history import History, answer_of
 from sinks.mongo.store import Document, connect
 
 MAX_HISTORY = 1000
@@ -26,6 +26,8 @@ class StoreReader:
     def __init__(self, settings: MongoSettings) -> None:
         self._client = connect(settings)
         self._database = self._client[settings.database]
+        self.history = History(self._database)
+        """What was seen over time."""
 
     def find_upload(self, upload: str) -> Answer | None:
         """The newest answer to an upload, or None.
@@ -34,7 +36,7 @@ class StoreReader:
             RetryableError: the store does not answer.
         """
         found = self._find("uploads", {"stream": f"upload/{upload}"}, "frame.captured_at", 1)
-        return _answer(found[0]) if found else None
+        return answer_of(found[0]) if found else None
 
     def stream_history(
         self, stream: str, since: datetime | None = None, until: datetime | None = None, limit: int = 100
@@ -46,7 +48,7 @@ class StoreReader:
         """
         span = {key: value for key, value in (("$gte", since), ("$lt", until)) if value is not None}
         query: Document = {"stream": stream} | ({"frame.captured_at": span} if span else {})
-        return [_answer(document) for document in self._find("frames", query, "frame.captured_at", limit)]
+        return [answer_of(document) for document in self._find("frames", query, "frame.captured_at", limit)]
 
     def latest(self, stream: str) -> Answer | None:
         """The newest answer of a stream, however old, or None.
@@ -75,8 +77,3 @@ class StoreReader:
     def close(self) -> None:
         """Free the connections."""
         self._client.close()
-
-
-def _answer(document: dict[str, Any]) -> Answer:
-    fields = {key: value for key, value in document.items() if key not in ("_id", "expires_at")}
-    return msgspec.convert(fields | {"id": document["_id"]}, Answer)

@@ -33,10 +33,18 @@ INDEXES: dict[str, list[IndexModel]] = {
         EXPIRES,
     ],
     "latest": [],
-    "tracks": [IndexModel([("stream", ASCENDING), ("last_seen", DESCENDING)], name="stream_time"), EXPIRES],
-    "minutes": [IndexModel([("stream", ASCENDING), ("minute", DESCENDING)], name="stream_minute"), EXPIRES],
+    "tracks": [
+        IndexModel([("stream", ASCENDING), ("last_seen", DESCENDING)], name="stream_time"),
+        IndexModel([("last_seen", DESCENDING)], name="time"),
+        EXPIRES,
+    ],
+    "minutes": [
+        IndexModel([("stream", ASCENDING), ("minute", DESCENDING)], name="stream_minute"),
+        IndexModel([("minute", DESCENDING)], name="minute"),
+        EXPIRES,
+    ],
     "outcomes": [IndexModel([("stream", ASCENDING), ("at", DESCENDING)], name="stream_time"), EXPIRES],
-    "streams": [],
+    "streams": [IndexModel([("at", DESCENDING)], name="time")],
     "corrections": [IndexModel([("answer", ASCENDING)], name="answer"), EXPIRES],
     "dead_letters": [IndexModel([("at", DESCENDING)], name="time"), EXPIRES],
 }
