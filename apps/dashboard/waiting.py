@@ -13,7 +13,8 @@ from confluent_kafka import KafkaException
 
 from contracts.lag import LagReader
 from contracts.settings import Settings
-from contracts.topics import FRAMES_LIVE, FRAMES_UPLOAD, MONGO_GROUP, TOPICS
+from contracts.topics import FRAMES_LIVE, FRAMES_UPLOAD, MONGO_GROUP
+from sinks.mongo.documents import READ
 
 log = structlog.get_logger()
 
@@ -73,9 +74,7 @@ class LagWatch:
         processor = LagReader(
             self._settings.kafka, self._settings.processor.group, [FRAMES_LIVE.name, FRAMES_UPLOAD.name]
         )
-        sink = LagReader(
-            self._settings.kafka, MONGO_GROUP, [topic.name for topic in TOPICS if "sink-mongo" in topic.readers]
-        )
+        sink = LagReader(self._settings.kafka, MONGO_GROUP, READ)
         try:
             while self._wanted():
                 found = self._read(processor, sink)
