@@ -9,12 +9,14 @@ import time
 
 from apps.dashboard.door import EdgeDoor
 from apps.dashboard.uploads import Uploads
+from apps.dashboard.waiting import LagWatch
 from apps.dashboard.watching import Watching
 from contracts.errors import FatalError
 from contracts.settings import Settings
 from contracts.topics import AGES, DEAD_LETTERS, FRAMES_LIVE
 from sinks.live.directory import StreamDirectory
 from sinks.live.fanout import LiveFanout
+from sinks.mongo.reading import StoreReader
 
 CLOSE_SECONDS = 1.5
 
@@ -29,6 +31,8 @@ class Dashboard:
         """For uploads: their answers, or why there is none."""
         self.uploads = Uploads(self._door, self.answers)
         self.directory = StreamDirectory(settings.kafka)
+        self.store = StoreReader(settings.mongo)
+        self.lag = LagWatch(settings)
         self.watching = Watching(lambda: LiveFanout(settings.kafka, [FRAMES_LIVE.name, AGES.name]))
 
     def problem(self) -> str | None:
@@ -38,6 +42,8 @@ class Dashboard:
     def close(self) -> None:
         """Close what is open, side by side: a process that is told to stop has seconds."""
         self.uploads.close()
+        self.lag.close()
+        self.store.close()
         closing = [
             threading.Thread(target=close, name="closing", daemon=True)
             for close in (self.answers.close, self.directory.close, self._door.close)
