@@ -42,7 +42,7 @@ test-tools:
 
 .PHONY: test
 test: $(INSTALLED) test-tools ## Run every test, on a real broker, a real store and a real browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.side_by_side
 
 .PHONY: check
 check: $(INSTALLED) ## ruff, mypy --strict, import rules

@@ -25,8 +25,9 @@ from producers.sample import public_domain_pictures
 from producers.sources import read_picture
 from tests.services import Service
 
-# Away from the ports people use and from the kernel's own range; test runs at the same time begin apart.
-FIRST_PORT = 20_000 + os.getpid() % 400 * 25
+# Away from the ports people use and from the kernel's own range; test runs at the same time begin apart, also when
+# their process ids are neighbours.
+FIRST_PORT = 10_240 + os.getpid() % 40 * 400
 
 
 @pytest.fixture(scope="session")

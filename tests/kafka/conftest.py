@@ -15,23 +15,41 @@ from contracts.kafka import KafkaSettings
 from contracts.reading import TopicReader
 from contracts.settings import Settings
 from contracts.topics import AGES, OUTCOMES
+from tests.kafka.faulty_processor import Faults
 from tests.kafka.sending import Sender
 from tests.services import Service
 
 FAULTY = Path(__file__).parent / "faulty_processor.py"
 
 
-@pytest.fixture
-def faulty_processor(
-    _processor: Service, environment: dict[str, str], free_port: Callable[[], int], tmp_path: Path
+@pytest.fixture(scope="session")
+def fault_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What goes wrong in the session's processor: nothing, until a test says so."""
+    file = tmp_path_factory.mktemp("faults") / "faults.json"
+    Faults().write(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def _processor(
+    environment: dict[str, str],
+    free_port: Callable[[], int],
+    tmp_path_factory: pytest.TempPathFactory,
+    fault_file: Path,
 ) -> Iterator[Service]:
-    """A processor whose model can be told to fail or to be slow; the good one is stopped meanwhile. Not started."""
-    if _processor.running:
-        _processor.stop()
-    service = Service([sys.executable, str(FAULTY)], environment, free_port(), tmp_path / "faulty.log")
+    """The real processor, in which tests of this folder may let the model fail without starting another one."""
+    log = tmp_path_factory.mktemp("processor") / "processor.log"
+    service = Service([sys.executable, str(FAULTY), str(fault_file)], environment, free_port(), log)
     yield service
     if service.running:
         service.stop()
+
+
+@pytest.fixture
+def fault(fault_file: Path) -> Iterator[Callable[..., None]]:
+    """`fault(slow_ms=..., bytes=..., times=...)`: from now on this goes wrong, until the test ends."""
+    yield lambda **wanted: Faults(**wanted).write(fault_file)
+    Faults().write(fault_file)
 
 
 class Results:

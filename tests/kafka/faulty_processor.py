@@ -1,13 +1,16 @@
-"""A real processor whose model misbehaves as the environment says.
+"""A real processor whose model misbehaves while a file says so.
 
-FAULT_SLOW_MS: every estimate takes this much longer. FAULT_BYTES: a frame that contains these bytes makes its batch
-raise. FAULT_TIMES: only the first so many such batches raise.
+Arguments: the file with the faults, JSON, which may change at any time. `slow_ms`: every estimate takes this much
+longer. `bytes`: a frame that contains these makes its batch raise. `times`: only the first so many batches raise, since
+the file was written.
 """
 
-import os
+import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from contracts.settings import load_settings
 from contracts.telemetry import configure_logging
@@ -16,26 +19,53 @@ from processors import worker
 from processors.pipeline import Looked, Pipeline
 
 
+@dataclass
+class Faults:
+    """What goes wrong."""
+
+    slow_ms: float = 0
+    bytes: str = ""
+    times: int = 1_000_000
+
+    def write(self, file: Path) -> None:
+        """Whole or not at all: the processor may read at this moment."""
+        staging = file.with_suffix(".new")
+        staging.write_text(json.dumps(asdict(self)))
+        staging.rename(file)
+
+
+class Misbehaviour:
+    """The faults of the file, read again when it was replaced."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._faults = file, Faults()
+        self._seen: tuple[int, int] | None = None
+
+    def now(self) -> Faults:
+        state = self._file.stat()
+        if (version := (state.st_ino, state.st_mtime_ns)) != self._seen:
+            self._seen, self._faults = version, Faults(**json.loads(self._file.read_text()))
+        return self._faults
+
+
 def main() -> int:
-    # the harness's own variables are not settings
-    slow = float(os.environ.pop("FAULT_SLOW_MS", "0")) / 1000
-    poison = os.environ.pop("FAULT_BYTES", "").encode()
-    times = int(os.environ.pop("FAULT_TIMES", "1000000"))
+    misbehaviour = Misbehaviour(Path(sys.argv[1]))
     look, estimate = Pipeline.look, Pipeline.estimate
     poisoned: set[int] = set()
 
     def watching(self: Pipeline, jpeg: bytes, thorough: bool = False) -> Looked:
         looked = look(self, jpeg, thorough)
-        if poison and poison in jpeg:
-            poisoned.add(id(looked))
+        poison = misbehaviour.now().bytes.encode()
+        # an id may have been another frame's before
+        (poisoned.add if poison and poison in jpeg else poisoned.discard)(id(looked))
         return looked
 
     def failing(self: Pipeline, frames: Sequence[Looked]) -> list[list[AgeEstimate]]:
-        nonlocal times
-        time.sleep(slow)
+        faults = misbehaviour.now()
+        time.sleep(faults.slow_ms / 1000)
         hit = [frame for frame in frames if id(frame) in poisoned]
-        if hit and times > 0:
-            times -= 1
+        if hit and faults.times > 0:
+            faults.times -= 1
             raise RuntimeError("the model raised on purpose")
         return estimate(self, frames)
 

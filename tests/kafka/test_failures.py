@@ -23,6 +23,7 @@ from tests.kafka.sending import Sender, frame, unique
 from tests.services import Service, wait_for
 
 Reader = Callable[[str], Results]
+Fault = Callable[..., None]
 
 
 def lag(settings: Settings, *topics: str, group: str | None = None) -> int:
@@ -42,17 +43,29 @@ def expected(stream: str, count: int) -> set[str]:
     return {str(ids.frame_id(stream, "c-test", sequence)) for sequence in range(count)}
 
 
+@pytest.fixture
+def small_steps(_processor: Service) -> Iterator[Service]:
+    """The session's processor, taking eight frames at a time; not started."""
+    if _processor.running:
+        _processor.stop()
+    yield _processor
+    if _processor.running:
+        _processor.stop()
+
+
 def test_kill_in_the_middle_of_a_batch_loses_nothing_and_doubles_no_document(
-    settings: Settings, faulty_processor: Service, sink: Service, send: Sender, results: Reader, hopper: bytes
+    settings: Settings, small_steps: Service, fault: Fault, sink: Service, send: Sender, results: Reader, hopper: bytes
 ) -> None:
     stream = unique("kill")
     found = results(stream)
-    faulty_processor.start(FAULT_SLOW_MS="500", MAIRROR_PROCESSOR__GATHER="8")
+    fault(slow_ms=500)
+    small_steps.start(MAIRROR_PROCESSOR__GATHER="8")
     send.all([frame(stream, sequence) for sequence in range(60)], hopper)
     for killed in range(2):
         found.read(lambda r, wanted=8 * (killed + 1): len(r.answers) >= wanted)
-        faulty_processor.kill()
-        faulty_processor.start(ready=False, FAULT_SLOW_MS="500" if killed == 0 else "0", MAIRROR_PROCESSOR__GATHER="8")
+        small_steps.kill()
+        fault(slow_ms=500 if killed == 0 else 0)
+        small_steps.start(ready=False, MAIRROR_PROCESSOR__GATHER="8")
     found.read(lambda r: len({answer.frame.sequence for answer in r.answers}) == 60, seconds=60)
     again = [answer.id for answer in found.answers]
     wait_for(lambda: len(documents(settings.mongo.uri, settings, stream)) >= 60, 20, "60 documents")
@@ -63,15 +76,15 @@ def test_kill_in_the_middle_of_a_batch_loses_nothing_and_doubles_no_document(
 
 
 def test_an_exception_in_a_batch_is_retried_and_then_dead_lettered_alone(
-    settings: Settings, faulty_processor: Service, send: Sender, results: Reader, hopper: bytes
+    settings: Settings, processor: Service, fault: Fault, send: Sender, results: Reader, hopper: bytes
 ) -> None:
     stream = unique("raise")
     found = results(stream)
     poisoned = hopper[:2] + b"\xff\xfe\x00\x0aPOISON!!" + hopper[2:]
+    fault(bytes="POISON!!", slow_ms=300)  # slow: while the first frame is in the model, the others become one batch
     for sequence in range(20):
         send(frame(stream, sequence), poisoned if sequence == 7 else hopper)
     send.wait()
-    faulty_processor.start(FAULT_BYTES="POISON!!")
     found.read(lambda r: len(r.fates) == 20, seconds=60)
     assert found.fates[7] == {("dead_lettered", "processing_failed")}
     good = {sequence for sequence, fates in found.fates.items() if fates == {("answered", None)}}
@@ -80,26 +93,27 @@ def test_an_exception_in_a_batch_is_retried_and_then_dead_lettered_alone(
 
 
 def test_a_passing_exception_loses_and_dead_letters_nothing(
-    faulty_processor: Service, send: Sender, results: Reader, hopper: bytes
+    processor: Service, fault: Fault, send: Sender, results: Reader, hopper: bytes
 ) -> None:
     stream = unique("hiccup")
     found = results(stream)
     poisoned = hopper[:2] + b"\xff\xfe\x00\x0aPOISON!!" + hopper[2:]
-    send.all([frame(stream, sequence) for sequence in range(8)], poisoned)
-    faulty_processor.start(FAULT_BYTES="POISON!!", FAULT_TIMES="3")
+    fault(bytes="POISON!!", times=3, slow_ms=300)
+    send(frame(stream, 0), hopper)  # while it is in the model, the others become one batch
+    send.all([frame(stream, sequence) for sequence in range(1, 8)], poisoned)
     found.read(lambda r: len(r.fates) == 8, seconds=60)
     assert all(fates == {("answered", None)} for fates in found.fates.values())
 
 
 def test_a_slow_model_drops_what_is_too_old_and_says_so(
-    settings: Settings, faulty_processor: Service, results: Reader
+    settings: Settings, processor: Service, fault: Fault, results: Reader
 ) -> None:
     from producers.camera import Play, Replay
     from producers.sample import SampleSource
 
     stream = unique("slow")
     found = results(stream)
-    faulty_processor.start(FAULT_SLOW_MS="200")
+    fault(slow_ms=200)
     totals = Replay(settings, SampleSource(30), Play(stream, "public-domain", seconds=6)).run()
     assert totals.closes
     assert totals.answered >= 10

@@ -233,9 +233,17 @@ def test_service_that_ignores_sigterm_is_killed_in_time(
     assert stack.supervisor.strays() == []
 
 
+@pytest.fixture
+def servers_elsewhere(settings: Settings, kafka: str, mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names the servers of the test run: the stack starts none of its own."""
+    monkeypatch.setenv("MAIRROR_KAFKA__BOOTSTRAP", kafka)
+    monkeypatch.setenv("MAIRROR_MONGO__URI", mongo_uri)
+
+
 def test_service_that_cannot_start_is_named_with_its_last_words(
-    settings: Settings, free_port: Callable[[], int], tmp_path: Path
+    servers_elsewhere: None, settings: Settings, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
+    settings = Settings(data=settings.data)
     broken = tmp_path / "broken.py"
     broken.write_text("raise SystemExit('no model here')")
     stack = Stack(settings, (Row("broken", free_port(), arguments=(str(broken),)),))
@@ -245,21 +253,23 @@ def test_service_that_cannot_start_is_named_with_its_last_words(
     assert stack.folder.owner() is None
 
 
-def test_busy_port_is_told_and_moved(stack: Stack) -> None:
+def test_busy_port_is_told_and_moved(
+    servers_elsewhere: None, settings: Settings, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    stack = Stack(Settings(data=settings.data), _rows(free_port, tmp_path / "environment.json"))
     wanted = stack.rows[0].port
     with socket.create_server(("127.0.0.1", wanted)):
         seen = Progress()
         state = stack.up(seen)
+        stack.down()
     moved = state.services["early"].port
     assert moved != wanted
     assert f"port {wanted} is busy: early takes {moved}" in seen.lines
 
 
 def test_named_servers_are_used_and_none_is_started(
-    settings: Settings, free_port: Callable[[], int], kafka: str, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+    servers_elsewhere: None, settings: Settings, free_port: Callable[[], int], kafka: str, mongo_uri: str
 ) -> None:
-    monkeypatch.setenv("MAIRROR_KAFKA__BOOTSTRAP", kafka)
-    monkeypatch.setenv("MAIRROR_MONGO__URI", mongo_uri)
     given = Settings(data=settings.data)
     stack = Stack(given, (Row("early", free_port(), after=(STORE, TOPICS), arguments=(str(STUB),)),))
     try:
