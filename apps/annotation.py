@@ -50,10 +50,10 @@ class Rect(NamedTuple):
 
 
 def label_of(face: Face) -> str:
-    """`34 (29-40)`: years with the interval, smoothed over the track where there is one; or why there is no age."""
+    """`34 (29-40)`: years with their interval, fused over the track where there is one; or why there is no age."""
     if face.age is not None:
-        years = face.age.smoothed_years if face.age.smoothed_years is not None else face.age.years
-        return f"{years:.0f} ({face.age.low:.0f}-{face.age.high:.0f})"
+        years, low, high = face.age.for_people()
+        return f"{years:.0f} ({low:.0f}-{high:.0f})"
     return REASONS[face.abstained.reason] if face.abstained else "no age"
 
 

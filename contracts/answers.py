@@ -17,6 +17,7 @@ ANSWER_SCHEMA = "/schemas/answer.v1.json"
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Years = Annotated[float, Meta(ge=0.0, le=120.0)]
+WholeYears = Annotated[int, Meta(ge=0, le=120)]
 Point = Annotated[tuple[float, float], Meta(description="x and y as fractions of the frame; may lie outside it")]
 
 
@@ -54,7 +55,13 @@ class QualityInfo(Struct, frozen=True):
 
 
 class Age(Struct, frozen=True):
-    """An age estimate: years, with an interval that covers the true age in `coverage` of cases."""
+    """An age estimate: years, with an interval that covers the true age in `coverage` of cases.
+
+    `years`, `low` and `high` are this frame's alone. `smoothed_*` is the person's: fused over the frames of the track,
+    weighted by how well the face can be seen and how sure the model is, outliers left out; the interval belongs to it.
+    `shown_*` is the same in whole years that stand still: another number only after the fused value has moved by a
+    year. For people show `shown_*`, for figures take `smoothed_*`, to judge the model take the frame's own.
+    """
 
     years: Years
     low: Years
@@ -62,6 +69,19 @@ class Age(Struct, frozen=True):
     coverage: Fraction
     smoothed_years: Annotated[Years | None, Meta(description="fused over the track's frames; null without a track")]
     frames: Annotated[int, Meta(ge=1, description="frames of the track behind smoothed_years")]
+    smoothed_low: Annotated[Years | None, Meta(description="interval of smoothed_years; null without a track")] = None
+    smoothed_high: Annotated[Years | None, Meta(description="interval of smoothed_years; null without a track")] = None
+    shown_years: Annotated[WholeYears | None, Meta(description="smoothed_years for people; null without a track")] = (
+        None
+    )
+    shown_low: Annotated[WholeYears | None, Meta(description="smoothed_low for people; null without a track")] = None
+    shown_high: Annotated[WholeYears | None, Meta(description="smoothed_high for people; null without a track")] = None
+
+    def for_people(self) -> tuple[float, float, float]:
+        """Years, low and high to show: the track's steady ones, or what an older writer or a single picture has."""
+        if self.shown_years is not None and self.shown_low is not None and self.shown_high is not None:
+            return self.shown_years, self.shown_low, self.shown_high
+        return self.years if self.smoothed_years is None else self.smoothed_years, self.low, self.high
 
 
 class Abstained(Struct, frozen=True):

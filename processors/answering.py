@@ -37,14 +37,19 @@ def face_of(
     found, quality = looked.detections[index], looked.qualities[index]
     age = None
     if abstention is None:
-        smoothed = tracked.smoothed_years if tracked else None
+        fused = tracked.fused if tracked else None
         age = Age(
             years=round(estimate.years, 2),
             low=round(estimate.low, 2),
             high=round(estimate.high, 2),
             coverage=estimate.coverage,
-            smoothed_years=None if smoothed is None else round(smoothed, 2),
+            smoothed_years=round(fused.years, 2) if fused else None,
             frames=tracked.frames if tracked else 1,
+            smoothed_low=round(fused.low, 2) if fused else None,
+            smoothed_high=round(fused.high, 2) if fused else None,
+            shown_years=fused.shown_years if fused else None,
+            shown_low=fused.shown_low if fused else None,
+            shown_high=fused.shown_high if fused else None,
         )
     return Face(
         track=tracked.track if tracked else None,

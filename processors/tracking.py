@@ -1,10 +1,9 @@
-"""Who is who in one stream: track ids, and ages fused over a track's frames.
+"""Who is who in one stream: track ids, and each track's news. Its ages are fused in `processors/fusion.py`.
 
 Tracker state lives with the partition. After a rebalance or a restart tracks start anew under new ids (the
 epoch in the id differs), never under a wrong one. Association is ByteTrack's, from the `trackers` library.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ import numpy as np
 from contracts.answers import Box
 from contracts.events import TrackEvent
 from model.faces import AgeEstimate, Detection, Quality
+from processors.fusion import AgeFusion, Fused
 
 LOST_FRAMES = 30
 """Frames a face may be away before its track ends (ByteTrack's own default)."""
@@ -22,19 +22,13 @@ LOST_FRAMES = 30
 UPDATE_SECONDS = 1.0
 """A track tells its news at most this often."""
 
-FORGETTING = 0.97
-"""Weight an earlier frame keeps when a newer one arrives: half after 23 frames."""
-
-SPREAD_FLOOR = 2.0
-"""Years: no single frame may be trusted more than this."""
-
 
 @dataclass(frozen=True)
 class Tracked:
     """What a track adds to one face of one frame."""
 
     track: str
-    smoothed_years: float | None
+    fused: Fused | None
     frames: int
 
 
@@ -46,28 +40,18 @@ class _Track:
         self.box = box
         self.frames = 0
         self.aged = 0
-        self._weight = self._years = self._low = self._high = 0.0
+        self.fusion = AgeFusion()
 
     def see(self, seen: datetime, box: Box) -> None:
         self.last_seen, self.box = seen, box
         self.frames += 1
 
-    def fuse(self, estimate: AgeEstimate, quality: Quality) -> None:
-        """Precision weighting (1 / variance) times how well the face can be seen."""
-        visible = max(0.05, quality.sharpness) * max(0.1, math.cos(math.radians(min(abs(quality.yaw), 85.0))))
-        weight = visible / max(estimate.spread, SPREAD_FLOOR) ** 2
-        self._weight = self._weight * FORGETTING + weight
-        share = weight / self._weight
-        self._years += share * (estimate.years - self._years)
-        self._low += share * (estimate.low - self._low)
-        self._high += share * (estimate.high - self._high)
+    def age(self, seen: datetime, estimate: AgeEstimate, quality: Quality) -> None:
         self.aged += 1
-
-    @property
-    def years(self) -> float | None:
-        return self._years if self.aged else None
+        self.fusion.add(seen.timestamp(), estimate, quality)
 
     def event(self, kind: Any, stream: str, preset: str) -> TrackEvent:
+        fused = self.fusion.fused
         return TrackEvent(
             track=self.id,
             stream=stream,
@@ -76,9 +60,9 @@ class _Track:
             last_seen=self.last_seen,
             frames=max(1, self.frames),
             aged_frames=self.aged,
-            years=round(self._years, 2) if self.aged else None,
-            low=round(self._low, 2) if self.aged else None,
-            high=round(self._high, 2) if self.aged else None,
+            years=round(fused.years, 2) if fused else None,
+            low=round(fused.low, 2) if fused else None,
+            high=round(fused.high, 2) if fused else None,
             box=self.box,
             preset=preset,
         )
@@ -152,8 +136,8 @@ class StreamTracker:
                 track = self._tracks[number] = _Track(f"{self._prefix}:{number}", seen, box)
             track.see(seen, box)
             if estimate is not None:
-                track.fuse(estimate, quality)
-            tracked.append(Tracked(track.id, track.years, max(1, track.aged)))
+                track.age(seen, estimate, quality)
+            tracked.append(Tracked(track.id, track.fusion.fused, max(1, track.fusion.frames)))
             events += self._news(track, seen)
         events += self._ended({number for number in numbers if number is not None})
         return tracked, events

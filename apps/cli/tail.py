@@ -1,16 +1,16 @@
 """`mairror tail`: the newest records of a topic, one a line."""
 
-import json
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from confluent_kafka import Message
 
 from apps.cli.output import people, print_json
 from apps.cli.stack import AsJson, running_settings
+from contracts.answers import Answer, decode_answer
 from contracts.cloudevents import header_texts
 from contracts.reading import TopicReader
 from contracts.topics import AGES, Topic, by_short_name
@@ -74,23 +74,22 @@ def _show(topic: Topic, message: Message, short: bool) -> None:
         # a picture is never printed; what is known about it is
         print_json({"topic": topic.name, "offset": message.offset(), "bytes": len(body), "headers": headers})
     elif short and topic is AGES:
-        people.print(_sentence(json.loads(body)), markup=False, soft_wrap=True)
+        people.print(_sentence(decode_answer(body)), markup=False, soft_wrap=True)
     else:
         print(body.decode() if isinstance(body, bytes) else body, flush=True)
 
 
-def _sentence(answer: dict[str, Any]) -> str:
+def _sentence(answer: Answer) -> str:
     faces = []
-    for face in answer["faces"]:
-        age = face["age"]
-        if age is None:
-            faces.append(f"no age: {face['abstained']['detail']}")
+    for face in answer.faces:
+        if face.age is None:
+            faces.append(f"no age: {face.abstained.detail if face.abstained else 'unsure'}")
         else:
-            shown = age["smoothed_years"] if age["smoothed_years"] is not None else age["years"]
-            faces.append(f"about {shown:.0f} ({age['low']:.0f}-{age['high']:.0f})")
-    total = answer["timing_ms"]["total"]
+            years, low, high = face.age.for_people()
+            faces.append(f"about {years:.0f} ({low:.0f}-{high:.0f})")
+    total = answer.timing_ms.total
     latency = f"{total:.0f} ms" if total is not None else "clock?"
-    return f"{answer['stream']} #{answer['frame']['sequence']}  {latency:>8}  {'; '.join(faces) or 'no face'}"
+    return f"{answer.stream} #{answer.frame.sequence}  {latency:>8}  {'; '.join(faces) or 'no face'}"
 
 
 def register(app: typer.Typer) -> None:

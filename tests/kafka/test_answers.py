@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from contracts.documents import schemas
@@ -66,6 +67,7 @@ def test_a_replay_has_a_ledger_that_closes_tracks_and_a_status(settings: Setting
     assert len(tracks) == 2, "two people, two tracks"
     smoothed = [face.age.smoothed_years for answer in found.answers for face in answer.faces if face.age and face.track]
     assert all(years is not None for years in smoothed)
+    check_fused(found)
     events: list[dict[str, object]] = []
     states: list[tuple[str, str]] = []
 
@@ -84,6 +86,27 @@ def test_a_replay_has_a_ledger_that_closes_tracks_and_a_status(settings: Setting
     assert [event["event"] for event in events].count("new") == 2
     assert ("producer", "online") in states
     assert ("producer", "offline") in states
+
+
+def check_fused(found: Results) -> None:
+    """What people see of a track stands still and belongs together, on the topic as in the schema."""
+    for body in found.bodies:
+        VALIDATOR.validate(body)
+    shown: dict[str, list[int]] = {}
+    for answer in sorted(found.answers, key=lambda answer: answer.frame.sequence):
+        for face in answer.faces:
+            if face.track is None or face.age is None:
+                continue
+            age = face.age
+            assert age.smoothed_low is not None
+            assert age.smoothed_high is not None
+            assert age.smoothed_years is not None
+            assert age.shown_years is not None
+            assert age.smoothed_low <= age.smoothed_years <= age.smoothed_high
+            assert abs(age.shown_years - age.smoothed_years) <= 1
+            shown.setdefault(face.track, []).append(age.shown_years)
+    for years in shown.values():
+        assert np.std(years[30:]) <= 1, "years people see of one person after the first second"
 
 
 def test_the_cli_plays_a_picture_and_every_frame_of_a_folder(

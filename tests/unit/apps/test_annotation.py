@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -37,7 +38,9 @@ def test_a_label_tells_years_and_interval_and_prefers_the_smoothed_estimate() ->
     assert label_of(a_face(0, 0, 0.1, 0.1)) == "34 (29-40)"
     smoothed = Age(34.2, 29.2, 40.2, 0.8, 51.4, 9)
     with_track = Face("t", Box(0, 0, 1, 1), 0.9, [(0.0, 0.0)] * 5, QualityInfo(9, 0, 0, 0, 0), smoothed, None)
-    assert label_of(with_track) == "51 (29-40)"
+    assert label_of(with_track) == "51 (29-40)", "as writers before the fused interval have it"
+    fused = Age(34.2, 29.2, 40.2, 0.8, 51.4, 9, 44.4, 58.9, 52, 44, 58)
+    assert label_of(msgspec.structs.replace(with_track, age=fused)) == "52 (44-58)", "what stands still is shown"
     assert label_of(a_face(0, 0, 0.1, 0.1, years=None)) == "too small"
 
 
