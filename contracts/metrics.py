@@ -157,6 +157,16 @@ LIVE_SKIPPED = Metric(
     "Viewers are slower than the streams: their network, or too many of them for this process.",
     ("topic",),
 )
+WEBCAMS = Metric(
+    "mairror_webcams", "gauge", "Webcams that send through this dashboard right now.", "Nothing: it is load."
+)
+WEBCAM_TRANSPORT = Metric(
+    "mairror_webcam_transport_total",
+    "counter",
+    "Webcams by the way their pictures came first: webrtc, or websocket and why (chosen, no_connection, lost).",
+    "Many no_connection: UDP does not reach the dashboard; open it, or set MAIRROR_DASHBOARD__ICE_SERVERS to a TURN.",
+    ("transport", "why"),
+)
 HTTP_REQUESTS = Metric(
     "mairror_http_requests_total",
     "counter",
@@ -199,6 +209,8 @@ METRICS: tuple[Metric, ...] = (
     SINK_PAUSED,
     LIVE_SUBSCRIBERS,
     LIVE_SKIPPED,
+    WEBCAMS,
+    WEBCAM_TRANSPORT,
     HTTP_REQUESTS,
     HTTP_SECONDS,
     MODEL_INFO,

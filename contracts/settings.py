@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.errors import FatalError
@@ -129,6 +129,31 @@ class DashboardSettings(_Group):
     allowed_hosts: str = Field(
         "", description="Host names browsers may use, comma separated; empty: any. Set it where strangers may connect."
     )
+    webcams: int = Field(16, ge=0, le=500, description="Most webcams at once; 0 switches the webcam off.")
+    ice_servers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="STUN and TURN servers for WebRTC, comma separated, e.g. turn:turn.example.org:3478. "
+        "Empty: none is contacted, browser and dashboard find each other directly or use the WebSocket.",
+    )
+    ice_username: str = Field("", description="User name for the TURN servers.")
+    ice_credential: SecretStr = Field(SecretStr(""), description="Password for the TURN servers; browsers get it too.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("ice_servers"), str):
+            data = {
+                **data,
+                "ice_servers": tuple(part.strip() for part in data["ice_servers"].split(",") if part.strip()),
+            }
+        return data
+
+    @model_validator(mode="after")
+    def _known_schemes(self) -> Self:
+        wrong = [server for server in self.ice_servers if not server.startswith(("stun:", "stuns:", "turn:", "turns:"))]
+        if wrong:
+            raise ValueError(f"ice_servers begin with stun:, stuns:, turn: or turns:, got {wrong[0]!r}")
+        return self
 
 
 class GatewaySettings(_Group):
@@ -170,6 +195,9 @@ class Settings(BaseSettings):
     cache: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("mairror")),
         description="What is fetched once (jars, weights); shared by all data folders.",
+    )
+    cameras: Path | None = Field(
+        None, description="File that lists the cameras to play; cameras.toml in the data folder when not set."
     )
     data_cap_gb: float = Field(4.0, gt=0.5, description="Most disk the data folder may take, GB.")
     log_level: str = Field("info", pattern=r"^(debug|info|warning|error)$", description="Least level logged.")

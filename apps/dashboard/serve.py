@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from apps.dashboard.push import LivePush
 from apps.dashboard.wiring import Dashboard, install
+from apps.live.watch_socket import LivePush
+from apps.live.webcam_socket import WebcamSocket
 from contracts.limits import MIB
 from contracts.metrics import BUILD_INFO, gauge
 from contracts.settings import Settings
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 SCRIPT = Path(__file__).with_name("app.py")
 LIVE_PATH = "/ws/live"
+WEBCAM_PATH = "/ws/webcam"
 NO_STORE = {"Cache-Control": "no-store"}
 
 LIGHT = {
@@ -71,7 +73,7 @@ def max_file_mb(settings: Settings) -> int:
 
 
 def routes(dashboard: Dashboard) -> list[BaseRoute]:
-    """Our own routes. Streamlit does not put its base path before them: the live one gets it here."""
+    """Our own routes. Streamlit does not put its base path before them: the sockets get it here."""
 
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n", headers=NO_STORE)
@@ -83,19 +85,21 @@ def routes(dashboard: Dashboard) -> list[BaseRoute]:
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
 
-    push = LivePush(dashboard.watching, dashboard.directory)
+    push = LivePush(dashboard.watching, dashboard.directory, dashboard.tickets)
+    webcam = WebcamSocket(dashboard.webcams, dashboard.tickets, dashboard.settings)
     return [
         Route("/livez", livez),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        WebSocketRoute(f"{live_path(dashboard.settings)}/{{stream}}", push.serve),
+        WebSocketRoute(f"{socket_path(dashboard.settings, LIVE_PATH)}/{{stream}}", push.serve),
+        WebSocketRoute(f"{socket_path(dashboard.settings, WEBCAM_PATH)}/{{stream}}", webcam.serve),
     ]
 
 
-def live_path(settings: Settings) -> str:
-    """Path of the live WebSocket as browsers see it, without the stream."""
+def socket_path(settings: Settings, path: str) -> str:
+    """A WebSocket's path as browsers see it, without the stream."""
     base = settings.dashboard.base_path.strip("/")
-    return f"/{base}{LIVE_PATH}" if base else LIVE_PATH
+    return f"/{base}{path}" if base else path
 
 
 def create(dashboard: Dashboard) -> st.App:

@@ -10,7 +10,9 @@ import time
 from apps.dashboard.door import EdgeDoor
 from apps.dashboard.uploads import Uploads
 from apps.dashboard.waiting import LagWatch
-from apps.dashboard.watching import Watching
+from apps.live.tickets import Tickets
+from apps.live.watching import Watching
+from apps.live.webcams import Webcams
 from contracts.errors import FatalError
 from contracts.settings import Settings
 from contracts.topics import AGES, DEAD_LETTERS, FRAMES_LIVE
@@ -33,6 +35,8 @@ class Dashboard:
         self.directory = StreamDirectory(settings.kafka)
         self.store = StoreReader(settings.mongo)
         self.lag = LagWatch(settings)
+        self.tickets = Tickets()
+        self.webcams = Webcams(settings)
         self.watching = Watching(lambda: LiveFanout(settings.kafka, [FRAMES_LIVE.name, AGES.name]))
 
     def problem(self) -> str | None:
@@ -44,6 +48,7 @@ class Dashboard:
         self.uploads.close()
         self.lag.close()
         self.store.close()
+        self.webcams.close()
         closing = [
             threading.Thread(target=close, name="closing", daemon=True)
             for close in (self.answers.close, self.directory.close, self._door.close)

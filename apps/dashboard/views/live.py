@@ -1,9 +1,10 @@
-"""Live: the newest annotated picture of any running stream, moving without reruns."""
+"""Live: the visitor's own webcam, or the newest annotated picture of any running stream, moving without reruns."""
 
 import streamlit as st
 
 from apps.dashboard import choosing, look
 from apps.dashboard.live_picture import live_picture
+from apps.dashboard.views import webcam
 from apps.dashboard.wiring import current
 
 REFRESH_SECONDS = 3.0
@@ -13,7 +14,17 @@ CHOICE = "live-stream"
 
 def page() -> None:
     """Draw the page."""
-    _watch()
+    dashboard = current()
+    run = webcam.running(dashboard)
+    if run is not None:
+        webcam.show(dashboard, run)
+    else:
+        title, button = st.columns([3, 1], vertical_alignment="center")
+        title.title("Live")
+        with button:
+            webcam.offer(dashboard)
+        webcam.note()
+        _watch()
     look.care()
 
 
@@ -21,24 +32,19 @@ def page() -> None:
 def _watch() -> None:
     """The list of streams is looked at every few seconds; the picture itself is pushed and does not wait for it."""
     dashboard = current()
-    entries = dashboard.directory.entries()
-    title, choice = st.columns([1, 1], vertical_alignment="center")
-    title.title("Live")
+    own = st.session_state.get(choosing.OWN_STREAMS, [])
+    entries = [entry for entry in dashboard.directory.entries() if choosing.visible(entry.stream, own)]
     wanted = st.session_state.get(CHOICE) or st.query_params.get(PARAMETER)
     streams = choosing.options(entries, wanted)
     if not streams:
         _nothing(dashboard.problem())
         return
     st.session_state[CHOICE] = wanted if wanted in streams else streams[0]
-    stream = choice.selectbox(
-        "Stream",
-        streams,
-        key=CHOICE,
-        format_func=lambda name: choosing.label(entries, name),
-        label_visibility="collapsed",
+    stream = st.selectbox(
+        "Stream", streams, key=CHOICE, format_func=lambda name: choosing.label(entries, name), width=420
     )
     st.query_params[PARAMETER] = stream
-    live_picture(dashboard.settings, stream)
+    live_picture(dashboard, webcam.visitor(), stream)
 
 
 def _nothing(problem: str | None) -> None:

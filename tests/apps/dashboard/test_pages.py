@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from apps.dashboard import choosing, health, privacy, results
-from apps.dashboard.serve import live_path, max_file_mb, streamlit_config
+from apps.dashboard.serve import LIVE_PATH, max_file_mb, socket_path, streamlit_config
 from apps.dashboard.uploads import Chosen, Outcome, Uploads
 from apps.dashboard.views.upload import OUTCOMES
 from apps.dashboard.wiring import Dashboard
@@ -227,8 +227,8 @@ def test_streamlit_is_told_to_keep_to_itself() -> None:
     assert options["browser.gatherUsageStats"] is False
     assert options["server.allowedHosts"] == ["example.org", "localhost"]
     assert options["server.maxUploadSize"] == max_file_mb(settings) == 3
-    assert live_path(settings) == "/mairror/ws/live"
-    assert live_path(Settings()) == "/ws/live"
+    assert socket_path(settings, LIVE_PATH) == "/mairror/ws/live"
+    assert socket_path(Settings(), LIVE_PATH) == "/ws/live"
 
 
 def test_examples_are_public_domain_only() -> None:

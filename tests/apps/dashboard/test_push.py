@@ -12,9 +12,12 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from apps.dashboard.push import IN_FLIGHT, picture, same_origin
 from apps.dashboard.serve import LIVE_PATH
-from apps.dashboard.wiring import Dashboard
+from apps.dashboard.wiring import Dashboard, current
+from apps.live.described import picture
+from apps.live.origin import same_origin
+from apps.live.tickets import PROTOCOL
+from apps.live.watch_socket import IN_FLIGHT
 from contracts.metrics import LIVE_SUBSCRIBERS, gauge
 from contracts.publishing import Publisher
 from contracts.records import json_record
@@ -59,8 +62,14 @@ def camera(settings: Settings) -> Iterator[Camera]:
     found.close()
 
 
-def watch(address: str, stream: str, origin: str | None = None) -> ClientConnection:
-    return connect(f"ws://{address}{LIVE_PATH}/{stream}", origin=origin or f"http://{address}")  # type: ignore[arg-type]
+def watch(address: str, stream: str, origin: str | None = None, ticket: str | None = None) -> ClientConnection:
+    """As a page does: same origin, with a ticket of its session for this stream."""
+    shown = current().tickets.issue("visitor", "watch", stream) if ticket is None else ticket
+    return connect(
+        f"ws://{address}{LIVE_PATH}/{stream}",
+        origin=origin or f"http://{address}",  # type: ignore[arg-type]
+        subprotocols=[PROTOCOL, shown] if shown else None,  # type: ignore[list-item]
+    )
 
 
 def split(message: bytes) -> tuple[dict[str, Any], bytes]:
@@ -96,6 +105,26 @@ def test_a_page_of_another_origin_is_refused(address: str, origin: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         watch(address, "cam", origin)
     assert refused.value.response.status_code == 403
+
+
+def test_without_a_ticket_and_with_one_for_something_else_or_used_it_is_refused(address: str, camera: Camera) -> None:
+    tickets = current().tickets
+    for ticket in (
+        "",
+        "made-up",
+        tickets.issue("visitor", "watch", "another-stream"),
+        tickets.issue("visitor", "webcam", camera.stream),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            watch(address, camera.stream, ticket=ticket)
+        assert refused.value.response.status_code == 403
+    ticket = tickets.issue("visitor", "watch", camera.stream)
+    with watch(address, camera.stream, ticket=ticket) as socket:
+        fresh = json.loads(socket.recv(timeout=15))["ticket"]  # for its reconnection
+        with pytest.raises(InvalidStatus):
+            watch(address, camera.stream, ticket=ticket)
+    with watch(address, camera.stream, ticket=fresh):
+        pass
 
 
 def test_who_is_no_page_and_what_is_no_stream_is_refused(address: str) -> None:

@@ -4,22 +4,20 @@ One binary message a picture: 4 bytes length (big endian), that much JSON, then 
 Between pictures a text message with the figures, at least twice a second. The browser confirms each picture when it is
 drawn; at most `IN_FLIGHT` are unconfirmed, so a slow or hidden page gets fewer pictures, not older ones.
 
-Only pages of the same origin may connect: Streamlit does not check the origin of routes that are not its own.
+Only pages of the same origin may connect, with a ticket of their session for this stream (see `guard`).
 """
 
 import asyncio
-import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from apps.dashboard.watching import StreamView, Watching
-from contracts.answers import Answer, Face
-from contracts.errors import InvalidInput
-from contracts.topics import check_stream_id
+from apps.live.described import picture
+from apps.live.guard import admitted
+from apps.live.tickets import Ticket, Tickets
+from apps.live.watching import StreamView, Watching
 from sinks.live.directory import StreamDirectory, StreamEntry
 from sinks.live.pairing import Pair
 
@@ -28,42 +26,34 @@ log = structlog.get_logger()
 IN_FLIGHT = 2
 STATUS_SECONDS = 0.5
 MAX_VIEWERS = 100
-FORBIDDEN, FULL, GOING_AWAY = 1008, 1013, 1001
-
-
-def same_origin(origin: str | None, host: str | None) -> bool:
-    """Does the page that asks come from this very address? A missing origin is no page."""
-    return bool(origin and host) and urlsplit(origin or "").netloc.lower() == (host or "").lower()
+FULL, GOING_AWAY = 1013, 1001
 
 
 class LivePush:
     """The route; `serve` is its handler."""
 
-    def __init__(self, watching: Watching, directory: StreamDirectory) -> None:
-        self._watching, self._directory = watching, directory
+    def __init__(self, watching: Watching, directory: StreamDirectory, tickets: Tickets) -> None:
+        self._watching, self._directory, self._tickets = watching, directory, tickets
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one viewer until it leaves."""
-        if not same_origin(socket.headers.get("origin"), socket.headers.get("host")):
-            log.warning("viewer_refused", origin=socket.headers.get("origin"), host=socket.headers.get("host"))
-            await socket.close(FORBIDDEN)
+        ticket = await admitted(socket, self._tickets, "watch")
+        if ticket is None:
             return
-        try:
-            stream = check_stream_id(str(socket.path_params["stream"]))
-        except InvalidInput:
-            await socket.close(FORBIDDEN)
-            return
-        await socket.accept()
+        stream = ticket.stream
         if self._watching.viewers >= MAX_VIEWERS:
             await socket.close(FULL, f"{MAX_VIEWERS} people watch already")
             return
         async with self._watching.watch(stream) as view:
-            await _Viewer(socket, view, self._directory, stream).serve()
+            await _Viewer(socket, view, self._directory, self._tickets, ticket).serve()
 
 
 class _Viewer:
-    def __init__(self, socket: WebSocket, view: StreamView, directory: StreamDirectory, stream: str) -> None:
-        self._socket, self._view, self._directory, self._stream = socket, view, directory, stream
+    def __init__(
+        self, socket: WebSocket, view: StreamView, directory: StreamDirectory, tickets: Tickets, ticket: Ticket
+    ) -> None:
+        self._socket, self._view, self._directory, self._tickets = socket, view, directory, tickets
+        self._ticket, self._stream = ticket, ticket.stream
         self._unconfirmed = 0
         self._confirmed = asyncio.Event()
 
@@ -113,6 +103,7 @@ class _Viewer:
             "figures": self._view.figures,
             "stream": described(entry) if entry else None,
             "problem": self._view.problem,
+            "ticket": self._tickets.renew(self._ticket),
         }
 
 
@@ -130,32 +121,3 @@ def message(pair: Pair, status: dict[str, Any]) -> bytes:
     """One picture as the page takes it."""
     head = msgspec.json.encode({**status, "picture": picture(pair.answer)})
     return len(head).to_bytes(4, "big") + head + pair.jpeg
-
-
-def picture(answer: Answer) -> dict[str, Any]:
-    """What the page needs of an answer. `age_ms` is counted here, so that the browser's clock does not matter."""
-    skewed = answer.timing_ms.clock != "ok"
-    return {
-        "id": answer.frame.id,
-        "width": answer.frame.width,
-        "height": answer.frame.height,
-        "age_ms": None if skewed else max(0.0, (time.time() - answer.frame.captured_at.timestamp()) * 1000),
-        "model": f"{answer.model.preset} {answer.model.version}",
-        "faces": [face(found) for found in answer.faces],
-    }
-
-
-def face(found: Face) -> dict[str, Any]:
-    """A face for the page: the shown years are smoothed over the track where there is one."""
-    age = found.age
-    return {
-        "box": found.box,
-        "track": None if found.track is None else found.track.rsplit(":", 1)[-1],
-        "years": None if age is None else age.years if age.smoothed_years is None else age.smoothed_years,
-        "low": age.low if age else None,
-        "high": age.high if age else None,
-        "coverage": age.coverage if age else None,
-        "frames": age.frames if age else None,
-        "reason": found.abstained.reason if found.abstained else None,
-        "detail": found.abstained.detail if found.abstained else None,
-    }
