@@ -115,6 +115,19 @@ class History:
             for row in self._aggregate("minutes", pipeline)
         ]
 
+    def present(self, streams: Sequence[str], span: Span, step_seconds: int) -> dict[str, dict[datetime, int]]:
+        """Pictures answered of each stream, in pieces of `step_seconds`; who sent nothing is left out."""
+        piece = {"stream": "$stream", "at": _rounded("$minute", step_seconds)}
+        pipeline: list[Document] = [
+            {"$match": _minutes(streams, span)},
+            {"$group": {"_id": piece, "frames": {"$sum": "$frames"}}},
+            {"$limit": MAX_ROWS},
+        ]
+        found: dict[str, dict[datetime, int]] = {}
+        for row in self._aggregate("minutes", pipeline):
+            found.setdefault(row["_id"]["stream"], {})[_moment(row["_id"]["at"])] = row["frames"]
+        return found
+
     def photos_seen(self, span: Span, step_seconds: int) -> list[Bucket]:
         """The same of uploaded pictures."""
         captured = {"$match": {"frame.captured_at": _between(span)}}
