@@ -9,7 +9,19 @@ import structlog
 from contracts.settings import Settings
 
 # Libraries that speak of every connection at info level.
-NOISY = ("aiokafka", "faust", "mode", "pymongo", "asyncio", "matplotlib", "PIL", "urllib3")
+NOISY = (
+    "aioice",
+    "aiokafka",
+    "aiortc",
+    "faust",
+    "mode",
+    "pymongo",
+    "asyncio",
+    "matplotlib",
+    "PIL",
+    "streamlit_webrtc",
+    "urllib3",
+)
 
 
 def drop_bytes(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
