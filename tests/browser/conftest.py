@@ -4,10 +4,17 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from model.detector import FaceDetector
+from model.weights import checked_path
+from tests.browser.camera import FakeWebcam, make_webcam
+from tests.faults import _processor as _processor
+from tests.faults import fault as fault
+from tests.faults import fault_file as fault_file
 from tests.services import Service
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
@@ -73,3 +80,9 @@ def sample(
     service.start()
     yield service
     service.stop()
+
+
+@pytest.fixture(scope="session")
+def webcam(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FakeWebcam:
+    """A camera's file: a public-domain face that moves, with the number of each frame in it."""
+    return make_webcam(tmp_path_factory.mktemp("webcam"), FaceDetector(checked_path("yunet", weights_dir)))

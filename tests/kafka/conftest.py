@@ -1,10 +1,8 @@
 """What tests of the running system need beyond the shared fixtures: a faulty processor, result readers, a sender."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,41 +13,10 @@ from contracts.kafka import KafkaSettings
 from contracts.reading import TopicReader
 from contracts.settings import Settings
 from contracts.topics import AGES, OUTCOMES
-from tests.kafka.faulty_processor import Faults
+from tests.faults import _processor as _processor
+from tests.faults import fault as fault
+from tests.faults import fault_file as fault_file
 from tests.kafka.sending import Sender
-from tests.services import Service
-
-FAULTY = Path(__file__).parent / "faulty_processor.py"
-
-
-@pytest.fixture(scope="session")
-def fault_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What goes wrong in the session's processor: nothing, until a test says so."""
-    file = tmp_path_factory.mktemp("faults") / "faults.json"
-    Faults().write(file)
-    return file
-
-
-@pytest.fixture(scope="session")
-def _processor(
-    environment: dict[str, str],
-    free_port: Callable[[], int],
-    tmp_path_factory: pytest.TempPathFactory,
-    fault_file: Path,
-) -> Iterator[Service]:
-    """The real processor, in which tests of this folder may let the model fail without starting another one."""
-    log = tmp_path_factory.mktemp("processor") / "processor.log"
-    service = Service([sys.executable, str(FAULTY), str(fault_file)], environment, free_port(), log)
-    yield service
-    if service.running:
-        service.stop()
-
-
-@pytest.fixture
-def fault(fault_file: Path) -> Iterator[Callable[..., None]]:
-    """`fault(slow_ms=..., bytes=..., times=...)`: from now on this goes wrong, until the test ends."""
-    yield lambda **wanted: Faults(**wanted).write(fault_file)
-    Faults().write(fault_file)
 
 
 class Results:

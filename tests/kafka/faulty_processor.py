@@ -1,8 +1,8 @@
 """A real processor whose model misbehaves while a file says so.
 
 Arguments: the file with the faults, JSON, which may change at any time. `slow_ms`: every estimate takes this much
-longer. `bytes`: a frame that contains these makes its batch raise. `times`: only the first so many batches raise, since
-the file was written.
+longer, and `slow_frame_ms` longer for every frame in it. `bytes`: a frame that contains these makes its batch raise.
+`times`: only the first so many batches raise, since the file was written.
 """
 
 import json
@@ -24,6 +24,7 @@ class Faults:
     """What goes wrong."""
 
     slow_ms: float = 0
+    slow_frame_ms: float = 0
     bytes: str = ""
     times: int = 1_000_000
 
@@ -62,7 +63,7 @@ def main() -> int:
 
     def failing(self: Pipeline, frames: Sequence[Looked]) -> list[list[AgeEstimate]]:
         faults = misbehaviour.now()
-        time.sleep(faults.slow_ms / 1000)
+        time.sleep((faults.slow_ms + faults.slow_frame_ms * len(frames)) / 1000)
         hit = [frame for frame in frames if id(frame) in poisoned]
         if hit and faults.times > 0:
             faults.times -= 1
