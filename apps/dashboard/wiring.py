@@ -8,6 +8,7 @@ import threading
 import time
 
 from apps.dashboard.door import EdgeDoor
+from apps.dashboard.pulse import PulseWatch
 from apps.dashboard.uploads import Uploads
 from apps.dashboard.waiting import LagWatch
 from apps.live.tickets import Tickets
@@ -35,6 +36,7 @@ class Dashboard:
         self.directory = StreamDirectory(settings.kafka)
         self.store = StoreReader(settings.mongo)
         self.lag = LagWatch(settings)
+        self.pulse = PulseWatch(self.answers)
         self.tickets = Tickets()
         self.webcams = Webcams(settings)
         self.watching = Watching(lambda: LiveFanout(settings.kafka, [FRAMES_LIVE.name, AGES.name]))
@@ -47,6 +49,7 @@ class Dashboard:
         """Close what is open, side by side: a process that is told to stop has seconds."""
         self.uploads.close()
         self.lag.close()
+        self.pulse.close()
         self.store.close()
         self.webcams.close()
         closing = [
