@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
@@ -32,27 +33,47 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def from_left(answer: Answer) -> list[int]:
+    """The numbers of the faces, as in the answer, in the order people see them."""
+    return sorted(range(len(answer.faces)), key=lambda number: answer.faces[number].box.x)
+
+
 def cards(answer: Answer) -> str:
-    """One card a face, from left to right, as HTML."""
-    faces = sorted(answer.faces, key=lambda face: face.box.x)
-    return f'<div class="cards">{"".join(card(face) for face in faces)}</div>'
+    """One card a face, from left to right, as HTML, without pictures."""
+    return f'<div class="cards">{"".join(card(answer.faces[number]) for number in from_left(answer))}</div>'
 
 
-def card(face: Face) -> str:
-    """Age with interval, or why there is none."""
+def card(face: Face, crop: bytes = b"", words: str = "") -> str:
+    """A face, its age and the interval, or why there is none, as HTML. `words` name the face for who cannot see it."""
+    picture = ""
+    if crop:
+        picture = f'<img src="data:image/jpeg;base64,{b64encode(crop).decode()}" alt="{escape(words)}">'
+    seen = " seen" if crop else ""
     if face.age is not None:
-        sure = f"{face.age.coverage * 100:.0f} % sure: {face.age.low:.0f} to {face.age.high:.0f}"
-        return f'<div class="card"><b>{face.age.years:.0f}</b><span>years<small>{sure}</small></span></div>'
+        years, low, high = face.age.for_people()
+        sure = f"{face.age.coverage * 100:.0f} % sure: {low:.0f} to {high:.0f}"
+        age = f"<b>{years:.0f}</b><span>years<small>{sure}</small></span>"
+        return f'<div class="card{seen}">{picture}{age}</div>'
     reason = REASONS[face.abstained.reason] if face.abstained else "no age"
     detail = face.abstained.detail if face.abstained else ""
-    return f'<div class="card unsure"><b>?</b><span>{escape(reason)}<small>{escape(detail)}</small></span></div>'
+    why = f"<b>?</b><span>{escape(reason)}<small>{escape(detail)}</small></span>"
+    return f'<div class="card unsure{seen}">{picture}{why}</div>'
 
 
 def refusal(outcome: Outcome) -> str:
     """`notes.pdf: ...` as Markdown; the name is a stranger's and shown as code."""
-    name = " ".join(outcome.name.replace("`", "'").split())[:120]
     sentence = outcome.reason[:1].upper() + outcome.reason[1:]
-    return f"`{name}` {sentence}{'' if sentence.endswith('.') else '.'}"
+    return f"{as_code(outcome.name)} {sentence}{'' if sentence.endswith('.') else '.'}"
+
+
+def as_code(name: str) -> str:
+    """A stranger's file name inside Markdown: as code it can do nothing."""
+    return f"`{' '.join(name.replace('`', chr(39)).split())[:120]}`"
+
+
+def plain(name: str) -> str:
+    """A stranger's file name as text: Markdown's signs mean nothing."""
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:" else sign for sign in name[:120])
 
 
 def file_stem(name: str) -> str:

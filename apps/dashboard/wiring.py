@@ -7,6 +7,7 @@ Pages run in Streamlit's script threads and routes on the web server's loop, so 
 import threading
 import time
 
+from apps.dashboard.corrections import Corrections
 from apps.dashboard.door import EdgeDoor
 from apps.dashboard.pulse import PulseWatch
 from apps.dashboard.uploads import Uploads
@@ -33,6 +34,7 @@ class Dashboard:
         self.answers = LiveFanout(settings.kafka, [AGES.name, DEAD_LETTERS.name])
         """For uploads: their answers, or why there is none."""
         self.uploads = Uploads(self._door, self.answers)
+        self.corrections = Corrections(settings.kafka)
         self.directory = StreamDirectory(settings.kafka)
         self.store = StoreReader(settings.mongo)
         self.lag = LagWatch(settings)
@@ -54,7 +56,7 @@ class Dashboard:
         self.webcams.close()
         closing = [
             threading.Thread(target=close, name="closing", daemon=True)
-            for close in (self.answers.close, self.directory.close, self._door.close)
+            for close in (self.answers.close, self.directory.close, self._door.close, self.corrections.close)
         ]
         for thread in closing:
             thread.start()

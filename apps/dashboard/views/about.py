@@ -8,7 +8,7 @@ import streamlit as st
 from apps.dashboard import look
 from apps.dashboard.privacy import promises
 from apps.dashboard.serve import max_file_mb
-from apps.dashboard.views.upload import most_files
+from apps.dashboard.views.upload_intake import most_files
 from apps.dashboard.wiring import current
 from contracts.limits import MAX_FRAME_BYTES, MAX_UPLOAD_BYTES, MIB
 from contracts.settings import Settings

@@ -232,7 +232,7 @@ def test_streamlit_is_told_to_keep_to_itself() -> None:
 
 
 def test_examples_are_public_domain_only() -> None:
-    from apps.dashboard.views.upload import EXAMPLES
+    from apps.dashboard.views.upload_intake import EXAMPLES
 
     assert set(EXAMPLES) == set(public_domain_pictures())
     assert all(words.endswith("public domain") for words in EXAMPLES.values())
