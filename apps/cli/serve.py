@@ -17,13 +17,26 @@ class Service(StrEnum):
     SAMPLE = "sample"
     DASHBOARD = "dashboard"
     GATEWAY = "gateway"
+    CAMERA = "camera"
 
 
-def serve(name: Annotated[Service, typer.Argument(help="Which process to be.")]) -> None:
+def serve(
+    name: Annotated[Service, typer.Argument(help="Which process to be.")],
+    camera: Annotated[str | None, typer.Argument(help="After `camera`: its name in cameras.toml.")] = None,
+) -> None:
     """Run one process until SIGTERM. Settings come from MAIRROR_* variables."""
+    if (name is Service.CAMERA) != (camera is not None):
+        raise typer.BadParameter("`serve camera NAME` names a camera of cameras.toml, other processes have no name")
     settings = load_settings()
-    configure_logging(settings, name.value)
-    raise typer.Exit(_RUN[name](settings))
+    configure_logging(settings, f"camera-{camera}" if camera else name.value)
+    raise typer.Exit(_camera(settings, camera) if camera else _RUN[name](settings))
+
+
+def _camera(settings: Settings, name: str) -> int:
+    from producers.camera_service import CameraService
+    from producers.cameras import file_of, one
+
+    return CameraService(settings, one(file_of(settings), name)).run()
 
 
 def _processor(settings: Settings) -> int:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from apps.cli.output import people, print_json, steps
@@ -54,6 +55,9 @@ def _welcome(state: StackState) -> None:
         people.print(f"  HTTP API  {state.gateway_url}")
     people.print("  ages      mairror tail")
     people.print("  a camera  mairror replay 0 --stream desk --consent yours")
+    people.print(f"  cameras   {', '.join(state.cameras) or 'list them in cameras.toml of the data folder'}")
+    for problem in state.camera_problems:
+        people.print(f"            [red]problem[/] {escape(problem)}", soft_wrap=True)
     people.print(f"  Kafka     {state.bootstrap}")
     people.print(f"  store     {state.mongo_uri}")
     people.print(f"  data      {state.data_dir}")
@@ -93,15 +97,28 @@ def _table(state: StackState) -> None:
             f"{service.pss_mb:.0f}",
         )
     people.print(table)
-    total = sum(service.pss_mb for service in state.services.values())
+    if state.cameras:
+        people.print(_cameras(state))
+    for problem in state.camera_problems:
+        people.print(f"[red]problem[/] {escape(problem)}", soft_wrap=True)
+    total = sum(service.pss_mb for service in (*state.services.values(), *state.cameras.values()))
     people.print(
         f"{total:.0f} MB of memory; data {state.data_mb:.0f} of {state.data_cap_mb:.0f} MB; "
         + ("everything is ready" if state.ready else "[red]not everything is ready[/]")
     )
 
 
+def _cameras(state: StackState) -> Table:
+    table = Table(title="Cameras", title_justify="left")
+    for column in ("camera", "state", "source", "restarts", "what it waits for"):
+        table.add_column(column, justify="right" if column == "restarts" else "left")
+    for name, camera in state.cameras.items():
+        table.add_row(name, camera.state, escape(camera.source), str(camera.restarts), escape(camera.detail))
+    return table
+
+
 def reset(yes: Yes = False, as_json: AsJson = False) -> None:
-    """Delete the data folder: topics, answers, history. What was downloaded stays."""
+    """Delete the data folder: topics, answers, history. What was downloaded stays, and so does cameras.toml."""
     stack = Stack(load_settings())
     if not yes and not typer.confirm(f"Delete {stack.folder.path} with all answers and history?", err=True):
         raise typer.Exit(1)
@@ -120,7 +137,7 @@ def doctor(as_json: AsJson = False) -> None:
             people.print(f"{mark} {check.name}: {check.detail}", soft_wrap=True)
             if not check.ok and check.mend:
                 people.print(f"        mend it: {check.mend}", markup=False, soft_wrap=True)
-    if any(check.essential and not check.ok for check in found):
+    if any((check.essential or check.mistake) and not check.ok for check in found):
         raise typer.Exit(1)
 
 

@@ -17,6 +17,7 @@ from apps.local.folder import Folder
 from apps.local.services import SERVICES
 from contracts.errors import FatalError
 from contracts.settings import Settings
+from producers import cameras
 
 GB = 1_000_000_000
 MIN_DISK_GB = 5.0
@@ -36,6 +37,8 @@ class Check:
     mend: str = ""
     essential: bool = True
     """Does the stack refuse to start when it is not ok?"""
+    mistake: bool = False
+    """Somebody's mistake: the stack starts, and `mairror doctor` fails."""
 
 
 def run(settings: Settings) -> list[Check]:
@@ -52,6 +55,7 @@ def run(settings: Settings) -> list[Check]:
         _memory,
         lambda: _size(folder, settings.data_cap_gb),
         _ports,
+        lambda: _cameras(settings),
     ]
     return [check() for check in checks]
 
@@ -113,7 +117,7 @@ def _java() -> Check:
 def _writable(folder: Folder) -> Check:
     path = folder.path
     mend = "Set MAIRROR_DATA to a folder of yours"
-    if path.exists() and not folder.is_ours() and (not path.is_dir() or any(path.iterdir())):
+    if not folder.is_free():
         return Check("data folder", False, f"{path} holds something else", mend)
     parent = _existing(path)
     return Check("data folder", os.access(parent, os.W_OK | os.X_OK), f"{path}", mend)
@@ -155,6 +159,16 @@ def _ports() -> Check:
     busy = [f"{name} {port}" for name, port in WANTED_PORTS.items() if not ports.is_free(port)]
     detail = f"busy, the next free ones are taken: {', '.join(busy)}" if busy else "all free"
     return Check("ports", True, detail)
+
+
+def _cameras(settings: Settings) -> Check:
+    file = cameras.file_of(settings)
+    listed = cameras.read(file)
+    if listed.problems:
+        return Check(
+            "cameras", False, "; ".join(listed.problems), f"Edit {file}: docs/cameras.md", essential=False, mistake=True
+        )
+    return Check("cameras", True, f"{', '.join(listed.found)} in {file}" if listed.found else f"none in {file}")
 
 
 def _existing(path: Path) -> Path:

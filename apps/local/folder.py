@@ -13,6 +13,7 @@ from typing import IO
 import msgspec
 
 from contracts.errors import FatalError
+from producers.cameras import FILE as CAMERAS
 
 MARKER = ".mairror-data"
 MB = 1_000_000
@@ -31,6 +32,14 @@ class ServiceState(msgspec.Struct):
     pss_mb: float = 0.0
 
 
+class CameraState(ServiceState):
+    """One camera of `cameras.toml`. `state`: `playing`, `waiting`, or supervisord's word; no password in `source`."""
+
+    source: str = ""
+    detail: str = ""
+    """What it waits for; empty while it plays."""
+
+
 class StackState(msgspec.Struct):
     """What `mairror up` and `mairror status` print."""
 
@@ -43,6 +52,9 @@ class StackState(msgspec.Struct):
     services: dict[str, ServiceState]
     data_mb: float = 0.0
     data_cap_mb: float = 0.0
+    cameras: dict[str, CameraState] = msgspec.field(default_factory=dict)
+    camera_problems: list[str] = msgspec.field(default_factory=list)
+    """What is wrong in `cameras.toml`; the rest of it plays."""
 
 
 class Folder:
@@ -58,7 +70,7 @@ class Folder:
         Raises:
             FatalError: another stack runs here, or the folder is somebody else's.
         """
-        if self.path.exists() and not self.is_ours() and any(self.path.iterdir()):
+        if not self.is_free():
             raise FatalError(f"{self.path} is not empty and not a Mairror data folder: set MAIRROR_DATA to another one")
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.path / MARKER).touch()
@@ -103,8 +115,14 @@ class Folder:
         """Did a stack make this folder?"""
         return (self.path / MARKER).exists()
 
+    def is_free(self) -> bool:
+        """May a stack be here? Not where somebody else's files lie; a list of cameras may be there before the stack."""
+        if self.is_ours() or not self.path.exists():
+            return True
+        return self.path.is_dir() and all(entry.name == CAMERAS for entry in self.path.iterdir())
+
     def remove(self) -> None:
-        """Delete the folder and all data in it.
+        """Delete the folder and all data in it; a list of cameras stays, somebody wrote it.
 
         Raises:
             FatalError: a stack runs in it, or no stack made it.
@@ -115,7 +133,12 @@ class Folder:
             raise FatalError(f"{self.path} is not a Mairror data folder (no {MARKER} in it): not removed")
         if (owner := self.owner()) is not None:
             raise FatalError(f"Mairror runs in {self.path} (process {owner}): `mairror stop` first")
-        shutil.rmtree(self.path)
+        for entry in self.path.iterdir():
+            if entry.name == CAMERAS:
+                continue
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def size_bytes(self) -> int:
         """Bytes on disk. Files may vanish while they are counted."""

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import apps
@@ -18,6 +18,7 @@ from apps.local.store import StoreSpec
 from contracts.settings import Settings
 from model.manifest import load_preset
 from model.weights import WEIGHTS, fetch
+from producers import cameras
 
 BROKER_PORT = 9092
 CONTROLLER_PORT = 9093
@@ -38,6 +39,8 @@ class Plan:
     mongo_uri: str
     """With its password; `state` shows it without."""
     addresses: dict[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What every service of ours is told."""
 
     @property
     def names(self) -> list[str]:
@@ -72,6 +75,8 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
     bootstrap, uri = settings.kafka.bootstrap, settings.mongo.uri
     # Servers named in the environment are inherited, so that their passwords are in no file of ours.
     shared = {"MAIRROR_DATA": str(data_dir), "MAIRROR_CACHE": str(settings.cache.expanduser().resolve())}
+    # services have another working directory
+    shared["MAIRROR_CAMERAS"] = str(cameras.file_of(settings))
     if not given("MAIRROR_KAFKA__BOOTSTRAP"):
         broker = BrokerSpec(
             data_dir / "kafka",
@@ -95,7 +100,7 @@ def make(settings: Settings, data_dir: Path, jars: Jars, rows: Sequence[Row], pr
     chosen |= {row.name: port(row.name, row.port) for row in rows}
     ours = [row.service({**shared, **row.environment, "MAIRROR_WEB__PORT": str(chosen[row.name])}) for row in rows]
     addresses: dict[str, str] = {row.address: f"http://{ports.HOST}:{chosen[row.name]}" for row in rows if row.address}
-    return Plan((*servers, *ours), chosen, bootstrap, uri, addresses)
+    return Plan((*servers, *ours), chosen, bootstrap, uri, addresses, shared)
 
 
 def fetch_weights(settings: Settings, rows: Sequence[Row], progress: Progress) -> None:

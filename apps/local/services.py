@@ -47,3 +47,12 @@ SERVICES = (
     Row("dashboard", 8501, after=(TOPICS,), address="url"),
     Row("sample", 8612, after=(TOPICS,)),
 )
+
+CAMERA = "camera-"
+CAMERA_PORT = 8620
+
+
+def camera_row(name: str, port: int) -> Row:
+    """The service of one camera of `cameras.toml`. It reads its entry by name: no password is on a command line."""
+    command = ("-m", "apps.cli", "serve", "camera", name)
+    return Row(f"{CAMERA}{name}", port, after=(TOPICS,), arguments=command)

@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from apps.local import doctor, java, plan, readiness
+from apps.local.cameras import Cameras, look_at
 from apps.local.folder import MB, Folder, StackState
 from apps.local.plan import Plan
 from apps.local.processes import end, memory_mb
 from apps.local.resolver import Progress
-from apps.local.services import SERVICES, Row
+from apps.local.services import CAMERA, SERVICES, Row
 from apps.local.supervision import Supervisor
 from contracts.errors import FatalError
 from contracts.settings import Settings
@@ -41,6 +42,7 @@ class Stack:
         self._plan: Plan | None = None
         self._state: StackState | None = None
         self._pids: dict[str, int] = {}
+        self._cameras = Cameras(settings, self.supervisor)
 
     def up(self, progress: Progress) -> StackState:
         """Check, fetch, start, and wait until everything is ready. Call from the main thread.
@@ -73,7 +75,7 @@ class Stack:
                 progress(f"the supervisor died (status {status}): starting everything again", None)
                 self._end_strays(progress)
                 self._bring_up(progress)
-            elif self._note_restarts(progress):
+            elif self._follow_cameras(progress) | self._note_restarts(progress):
                 assert self._state is not None
                 self._publish(readiness.now(self._state, self.settings))
 
@@ -161,8 +163,18 @@ class Stack:
         readiness.reach(self._plan, self.supervisor, self.settings, progress)
         self._note_restarts(progress)
         assert self._state is not None
+        self._cameras.begin(self._plan)
+        self._follow_cameras(progress)
         # Every service has answered: asking all of them again at once, on a machine busy with starting, may time out.
         self._publish(dict.fromkeys(self._state.services, True))
+
+    def _follow_cameras(self, progress: Progress) -> bool:
+        """Play what `cameras.toml` says now; true when that changed something."""
+        assert self._state is not None
+        started = self._cameras.follow(self._state, progress)
+        for name in started or ():
+            self._pids.pop(name, None)  # started on purpose: that is no restart
+        return started is not None
 
     def _publish(self, ready: Mapping[str, bool]) -> None:
         assert self._state is not None
@@ -180,6 +192,7 @@ class Stack:
             # To supervisord a service is "starting" for its first seconds, ready or not.
             service.state = "running" if service.ready else process.state if process else "stopped"
             service.rss_mb, service.pss_mb = memory_mb(service.pid)
+        look_at(state.cameras, processes)
         state.ready = bool(state.services) and all(service.ready for service in state.services.values())
         state.data_mb = round(self.folder.size_bytes() / MB, 1)
         state.data_cap_mb = self.settings.data_cap_gb * 1000
@@ -206,7 +219,8 @@ class Stack:
             self._pids[process.name] = process.pid
             changed = True
             if before is not None:
-                self._state.services[process.name].restarts += 1
+                camera = self._state.cameras.get(process.name.removeprefix(CAMERA))
+                (camera or self._state.services[process.name]).restarts += 1
                 progress(f"{process.name} was restarted (process {before} ended, now {process.pid})", None)
         return changed
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import xmlrpc.client
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -56,9 +57,7 @@ class Supervisor:
         """
         self._make_runtime_dir()
         (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
-        config = self.data_dir / "supervisord.conf"
-        config.write_text(render(services, self.directory, self.socket))
-        config.chmod(0o600)
+        config = self._configure(services)
         self.socket.unlink(missing_ok=True)
         command = bound_to_parent([sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)])
         with (self.data_dir / "logs" / "supervisord.out").open("wb") as output:
@@ -71,6 +70,28 @@ class Supervisor:
                 env={**os.environ, MARK: str(self.data_dir)},
                 start_new_session=True,  # Ctrl-C reaches the caller only; the caller stops things in order.
             )
+
+    def _configure(self, services: Iterable[Service]) -> Path:
+        config = self.data_dir / "supervisord.conf"
+        config.touch(mode=0o600)
+        config.write_text(render(services, self.directory, self.socket))
+        return config
+
+    def change(self, services: Iterable[Service], gone: Iterable[str], new: Iterable[str]) -> None:
+        """While supervisord runs: `services` is all of them from now on; `gone` are ended, then `new` are started.
+
+        A name in both is started anew. Returns when what is gone has ended (it has its `stop_seconds`).
+        """
+        self._configure(services)
+        self._call("reloadConfig")
+        for name in gone:
+            with suppress(xmlrpc.client.Fault):  # it was not running, or is not known any more
+                self._call("stopProcessGroup", name)
+            with suppress(xmlrpc.client.Fault):
+                self._call("removeProcessGroup", name)
+        for name in new:
+            self._call("addProcessGroup", name)
+            self.start_service(name)
 
     @property
     def pid(self) -> int | None:
