@@ -56,7 +56,5 @@ def carry(settings: DashboardSettings, run: WebcamRun, video: dict[str, Any]) ->
 
 
 def drop() -> None:
-    """Forget what was held for a run that has ended."""
-    held = st.session_state.pop(HELD, None)
-    if held is not None:
-        st.session_state.pop(f"carrier-{held['stream']}", None)
+    """Forget what was held for a run that has ended. The component's own entry stays: a last word may come for it."""
+    st.session_state.pop(HELD, None)

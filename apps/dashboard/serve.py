@@ -38,8 +38,9 @@ LIGHT = {
     "secondaryBackgroundColor": "#f1eee6",
     "textColor": "#1d1b17",
 }
+# Streamlit writes white on the primary colour: both have a contrast of 4.7 and more with it
 DARK = {
-    "primaryColor": "#ffc857",
+    "primaryColor": "#a86400",
     "backgroundColor": "#13151a",
     "secondaryBackgroundColor": "#1f232b",
     "textColor": "#eceae4",

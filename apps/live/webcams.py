@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.25
 MAX_PIXELS = 4_000_000
 DECODE_SECONDS = 2.0
 
-LEFT = "The connection to this page was lost."
+LEFT = "Your webcam was stopped: its page was left, or the connection broke."
 
 
 class Webcams:
