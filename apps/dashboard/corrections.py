@@ -84,7 +84,7 @@ def checked(answer: Answer, face: int, true_age: float | None, comment: str) -> 
     words = comment.strip()
     if len(words) > MAX_COMMENT:
         raise InvalidInput(Reason.BAD_BODY, f"the comment has {len(words)} letters, at most {MAX_COMMENT} are taken")
-    return Correction(answer.id, face, datetime.now(UTC), true_age, words)
+    return Correction(answer.id, face, datetime.now(UTC), None if true_age is None else float(true_age), words)
 
 
 def event_id(correction: Correction) -> str:

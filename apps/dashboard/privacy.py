@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.topics import AGES, FRAMES_LIVE, FRAMES_UPLOAD, Topic
+from contracts.topics import AGES, CORRECTIONS, FRAMES_LIVE, FRAMES_UPLOAD, Topic
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,20 @@ def promises() -> list[Promise]:
             "tests/apps/dashboard/test_pages.py::test_an_answer_holds_nothing_else_about_a_person",
         ),
         Promise(
+            f"When you say that an age is wrong, your words are kept for {duration(CORRECTIONS)}, without a picture.",
+            "tests/apps/dashboard/test_upload_page.py::test_a_correction_holds_words_and_no_picture",
+        ),
+        Promise(
             "No live picture is sent without a consent id.",
             "tests/unit/contracts/test_frames.py::test_what_breaks_a_rule_is_refused",
+        ),
+        Promise(
+            "In the history, a webcam is seen by the visitor who sends it, by nobody else.",
+            "tests/apps/dashboard/test_history_page.py::test_a_webcam_is_in_the_history_of_its_owner_only",
+        ),
+        Promise(
+            "Of an uploaded photo the history shows the answer, never the picture or the id that opens it.",
+            "tests/apps/dashboard/test_history_page.py::test_a_photo_leads_to_its_answer_and_not_to_its_picture",
         ),
         Promise(
             "These pages load nothing from other servers and send nobody statistics about you.",

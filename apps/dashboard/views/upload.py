@@ -19,10 +19,10 @@ def page() -> None:
     st.html(f"<style>{look.asset('upload.css')}</style>")
     st.title("Upload")
     st.markdown("Choose pictures with faces. Each is answered with an age, and how sure the model is of it.")
-    chosen = upload_intake.pictures(dashboard.settings)
+    outcomes: list[Outcome] = st.session_state.get(OUTCOMES, [])
+    chosen = upload_intake.pictures(dashboard.settings, examples=not outcomes)
     if chosen:
         _work(dashboard, chosen)
-    outcomes: list[Outcome] = st.session_state.get(OUTCOMES, [])
     left_out = upload_intake.left_out(dashboard.settings)
     if outcomes or left_out:
         _show(outcomes, left_out)

@@ -67,9 +67,10 @@ def _correction(answer: Answer, face: int, words: str) -> None:
         return
     key = f"{answer.id}-{face}"
     with (
-        st.popover("This is wrong", icon=":material/flag:", type="tertiary", help=words, key=f"wrong-{key}"),
+        st.popover("This is wrong", icon=":material/flag:", type="tertiary", key=f"wrong-{key}"),
         st.form(f"correction-{key}", border=False),
     ):
+        st.markdown(f"**{results.plain(words)}**")
         st.number_input(
             "How old is this person? Leave it empty if you do not know.",
             min_value=0,
@@ -83,7 +84,7 @@ def _correction(answer: Answer, face: int, words: str) -> None:
         st.caption(f"Only what you enter here is sent, no picture. It is kept for {privacy.duration(CORRECTIONS)}.")
         if problem:
             st.error(problem)
-        st.form_submit_button("Send", type="primary", on_click=_send, args=(answer, face, key), key=f"send-{key}")
+        st.form_submit_button("Send", on_click=_send, args=(answer, face, key), key=f"send-{key}")
 
 
 def _send(answer: Answer, face: int, key: str) -> None:
@@ -93,7 +94,7 @@ def _send(answer: Answer, face: int, key: str) -> None:
         return
     age, comment = st.session_state.get(f"true-age-{key}"), st.session_state.get(f"comment-{key}") or ""
     try:
-        current().corrections.send(answer, face, None if age is None else float(age), comment)
+        current().corrections.send(answer, face, age, comment)
         told[answer.id, face] = None
     except MairrorError as error:
         told[answer.id, face] = corrections.in_words(error)

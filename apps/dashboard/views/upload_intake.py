@@ -30,8 +30,8 @@ EXAMPLES = {"collins": "Eileen Collins, NASA, public domain", "hopper": "Grace H
 FILES, CAMERA = ":material/image: Choose pictures", ":material/photo_camera: Take a photo"
 
 
-def pictures(settings: Settings) -> list[Chosen]:
-    """Draw the ways in; returns what has just come."""
+def pictures(settings: Settings, *, examples: bool) -> list[Chosen]:
+    """Draw the ways in, with `examples` for who has no picture; returns what has just come."""
     way = st.segmented_control(
         "Where the pictures come from",
         [FILES, CAMERA],
@@ -42,7 +42,7 @@ def pictures(settings: Settings) -> list[Chosen]:
     )
     # the camera's widget is not even drawn before: drawing it asks for the camera
     came = _photo() if way == CAMERA else _files(settings)
-    return came + _examples()
+    return came + (_examples() if examples else [])
 
 
 def next_round() -> None:

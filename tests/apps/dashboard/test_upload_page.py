@@ -9,7 +9,7 @@ from confluent_kafka import Message
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from apps.dashboard import corrections, results
+from apps.dashboard import corrections, privacy, results
 from apps.dashboard.corrections import Corrections, checked, event_id
 from apps.dashboard.uploads import CROP_EDGE, Outcome, crops
 from apps.dashboard.views.upload import OUTCOMES
@@ -125,11 +125,16 @@ def test_a_correction_keeps_the_rules() -> None:
         with pytest.raises(InvalidInput, match=says):
             checked(given, *wrong)
     first, other_face = checked(given, 0, 40, "x"), checked(given, 1, 40, "x")
-    assert UUID(event_id(first)) == UUID(event_id(checked(given, 0, 40, "x")))
+    assert UUID(event_id(first)) == UUID(event_id(checked(given, 0, 40.0, " x ")))
     assert event_id(first) != event_id(other_face)
     assert event_id(first) != event_id(checked(given, 0, 41, "x"))
     assert "broker" in corrections.in_words(RetryableError("x"))
     assert "501" in corrections.in_words(InvalidInput(events.Reason.BAD_BODY, "501 letters"))
+
+
+def test_a_correction_holds_words_and_no_picture() -> None:
+    assert set(Correction.__struct_fields__) == {"answer", "face", "at", "true_age", "comment"}
+    assert privacy.duration(CORRECTIONS) == "90 days"
 
 
 def test_every_face_has_a_card_with_its_crop_from_left_to_right() -> None:
@@ -137,7 +142,7 @@ def test_every_face_has_a_card_with_its_crop_from_left_to_right() -> None:
     picture[:, :300], picture[:, 300:] = (200, 0, 0), (0, 0, 200)
     given = answer(frame("upload/1"), face(0.6), face(0.1, years=None))
     right, left = crops(picture, given)
-    for jpeg, colour in ((right, (200, 0, 0)), (left, (0, 0, 200))):
+    for jpeg, colour in ((right, (0, 0, 200)), (left, (200, 0, 0))):
         image = Image.open(io.BytesIO(jpeg))
         assert max(image.size) <= CROP_EDGE
         blue, green, red = colour
