@@ -116,7 +116,8 @@ def findings(facts: Facts) -> list[Finding]:
 def _broken(facts: Facts) -> list[Finding]:
     found = []
     if facts.problem:
-        words = f"The message broker cannot be read: {facts.problem}."
+        # the client's own words come after the sentence
+        words = f"The message broker cannot be read: {facts.problem.split(': KafkaError')[0]}."
         found.append(Finding(words, "Start it with `mairror up`; these pages go on by themselves."))
     if facts.state:
         stopped = [line.name for line in lines(facts.state) if line.light != "on"]

@@ -63,7 +63,7 @@ def numbers(facts: Facts) -> list[Number]:
             "A high share is no fault: the model is slower than the cameras. Lower their rate or add a processor.",
         ),
         Number(
-            "Live pictures waiting",
+            "Live waiting",
             _count(waiting.live),
             "Sent and not yet answered, as the broker counts.",
             "Some dozens are normal. Growing: no processor is running, or it is stuck; look at the services.",

@@ -57,7 +57,7 @@ def until(condition: Callable[[], bool], seconds: float = 40) -> None:
 @pytest.mark.parametrize(
     ("facts", "said", "remedy"),
     [
-        (Facts(problem="no answer"), "broker cannot be read", "mairror up"),
+        (Facts(problem="it is gone: KafkaError{code=1}"), "cannot be read: it is gone.", "mairror up"),
         (Facts(state=stack(processor=ServiceState("stopped"))), "Not everything is ready: processor", "processor.log"),
         (Facts(waiting=Waiting({}, {}, None, known=True)), "store does not answer", "Nothing is lost"),
         (Facts(state=stack(data_mb=3900)), "3,900 of 4,000 MB", "MAIRROR_DATA_CAP_GB"),
@@ -101,7 +101,7 @@ def test_every_number_says_what_it_means_and_what_to_do() -> None:
         "Answers a second": "15",
         "Time to answer": "20 ms",
         "Dropped": "10%",
-        "Live pictures waiting": "0",
+        "Live waiting": "0",
         "Photos waiting": "0",
         "Results to store": "0",
         "Not answerable": "0",
