@@ -4,14 +4,15 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from contracts.settings import Settings
 from model.detector import FaceDetector
-from model.weights import checked_path
+from model.weights import checked_path, weights_folder
 from tests.browser.camera import FakeWebcam, make_webcam
+from tests.browser.nginx import proxied as proxied
 from tests.faults import _processor as _processor
 from tests.faults import fault as fault
 from tests.faults import fault_file as fault_file
@@ -83,6 +84,7 @@ def sample(
 
 
 @pytest.fixture(scope="session")
-def webcam(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FakeWebcam:
+def webcam(tmp_path_factory: pytest.TempPathFactory) -> FakeWebcam:
     """A camera's file: a public-domain face that moves, with the number of each frame in it."""
-    return make_webcam(tmp_path_factory.mktemp("webcam"), FaceDetector(checked_path("yunet", weights_dir)))
+    weights = checked_path("yunet", weights_folder(Settings().cache))
+    return make_webcam(tmp_path_factory.mktemp("webcam"), FaceDetector(weights))
