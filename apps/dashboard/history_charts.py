@@ -64,7 +64,7 @@ def ages_over_time(seen: Seen) -> alt.Chart:
         .encode(
             x=_time(seen),
             x2="end:T",
-            y=alt.Y("low:Q", title=f"faces a {STEPS[seen.step]}"),
+            y=alt.Y("low:Q", title=f"faces per {STEPS[seen.step]}"),
             y2="high:Q",
             color=_colour(present),
             tooltip=[

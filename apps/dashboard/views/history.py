@@ -134,10 +134,11 @@ def _pictures(asked: Asked) -> None:
     with whole:
         st.markdown("##### Ages altogether")
         st.altair_chart(history_charts.ages(seen.decades()), width="stretch", alt=f"Ages altogether. {words}")
-    for place, (title, values) in zip(st.columns(3), _series(seen).items(), strict=True):
+    series = _series(seen)
+    for place, (title, values) in zip(st.columns(len(series)), series.items(), strict=True):
         with place:
             st.markdown(f"##### {title}")
-            chart = history_charts.counts(seen, f"a {history.STEPS[seen.step]}", values)
+            chart = history_charts.counts(seen, f"per {history.STEPS[seen.step]}", values)
             st.altair_chart(
                 chart, width="stretch", alt=f"{title} over time; at most {max(values.values(), default=0)}."
             )
@@ -149,11 +150,12 @@ def _pictures(asked: Asked) -> None:
 
 
 def _series(seen: Seen) -> dict[str, dict[datetime, int]]:
-    return {
+    found = {
         "Pictures": {bucket.at: bucket.pictures for bucket in seen.buckets},
         "Faces": {bucket.at: bucket.faces for bucket in seen.buckets},
-        "People in view": seen.people_at(),
     }
+    people = seen.people_at()
+    return found | {"People in view": people} if people else found
 
 
 def _numbers(seen: Seen, asked: Asked) -> None:

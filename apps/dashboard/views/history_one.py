@@ -75,9 +75,17 @@ class Seen:
                 st.caption("Answers to single pictures are kept for minutes; of this person only the sum is left.")
                 _json(msgspec.json.encode(person), person.track)
                 return
-            st.markdown(f"The newest picture with them, {self.newest.frame.captured_at:%H:%M:%S} UTC:")
+            at = f"{self.newest.frame.captured_at:%H:%M:%S} UTC"
+            st.markdown(f"The newest picture with them, {at}, {self.place(self.newest)}:")
             _faces(self.newest)
             _json(msgspec.json.encode(self.newest), self.newest.id)
+
+    def place(self, answer: Answer) -> str:
+        """Which of the cards this person is."""
+        tracks = [face.track for face in sorted(answer.faces, key=lambda face: face.box.x)]
+        if len(tracks) == 1:
+            return "alone"
+        return f"number {tracks.index(self.person.track) + 1} of {len(tracks)} from the left"
 
 
 def _fused(person: Person) -> str:

@@ -146,6 +146,7 @@ def test_a_person_leads_to_the_sum_and_to_the_newest_answer_in_full(stored: Stor
     shown = words(app)
     assert "Somebody in `cam-a`" in shown
     assert "from all pictures: 29 to 40" in shown
+    assert "number 1 of 2 from the left" in shown
     assert "80 % sure" in shown, "faces of the newest picture as cards"
     assert '"captured_at"' in app.code[0].value
     assert app.query_params["person"] == "cam-a:c-1:1:4"
