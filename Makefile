@@ -26,12 +26,12 @@ install: $(INSTALLED) ## Make the virtual environment (run and test do it by the
 run: $(INSTALLED) ## Start everything on this machine, Ctrl-C stops it
 	@exec $(BIN)/mairror up
 
-# What the tests drive besides our own processes: a browser, a foreign consumer, kcat.
-TEST_TOOLS := chromium:chromium kcat:kcat node:nodejs npm:npm
+# What the tests drive besides our own processes: a browser, a proxy, foreign consumers.
+TEST_TOOLS := chromium:chromium kcat:kcat node:nodejs npm:npm nginx:nginx-light
 
 .PHONY: test-tools
 test-tools:
-	@missing=""; for tool in $(TEST_TOOLS); do command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	@missing=""; PATH="$$PATH:/usr/sbin"; for tool in $(TEST_TOOLS); do command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing for the tests:$$missing"; apt-get -qq update && apt-get -qq install -y --no-install-recommends $$missing fonts-dejavu-core >/dev/null; \
