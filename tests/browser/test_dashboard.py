@@ -137,18 +137,6 @@ def test_every_page_fits_a_telephone(
         assert page.get_by_text("Deploy").count() == 0
 
 
-def test_below_a_base_path_the_live_picture_comes_too(
-    processor: Service, sample: Service, environment: dict[str, str], free_port: Callable[[], int],
-    open_page: OpenPage, tmp_path: Path, dashboard: Service,
-) -> None:  # fmt: skip
-    service = Service(dashboard._command, environment, free_port(), tmp_path / "log")
-    service.start(MAIRROR_DASHBOARD__BASE_PATH="mairror")
-    try:
-        see_live(open_page(), service, "/mairror/?stream=sample")
-    finally:
-        service.stop()
-
-
 def test_a_killed_decoder_is_replaced(dashboard: Service, processor: Service, open_page: OpenPage) -> None:
     page = open_page()
     page.goto(address(dashboard, "/upload"))
