@@ -55,23 +55,41 @@ def build_cydral(weights: Weights) -> keras.Model:
     """
     import keras
 
+    kernels = cydral_kernels(weights)
     inputs = keras.Input((CYDRAL_SIZE, CYDRAL_SIZE, 3), name="rgb")
-    offset = [-mean / CYDRAL_DIVISOR for mean in CYDRAL_MEAN]
-    x = keras.layers.Rescaling(1 / CYDRAL_DIVISOR, offset=offset, name="normalise")(inputs)
-    stem = _conv(64, 7, 2, "valid", "stem")
-    x = keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(keras.layers.ReLU(name="stem_relu")(stem(x)))
-    filled = [(stem, _folded(weights, 52, 51))]
-    for index, (filters, strides, first, second) in enumerate(CYDRAL_BLOCKS, start=1):
-        x, convolutions = _block(x, filters, strides, f"block{index}")
-        numbers = (first, second)
-        filled += [(conv, _folded(weights, *pair)) for conv, pair in zip(convolutions, numbers, strict=True)]
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x, convolutions = cydral_trunk(inputs)
     head = keras.layers.Dense(_get(weights, "layer_1_bias").size, activation="softmax", name="ages")
     model = keras.Model(inputs, head(x), name="cydral")
-    filled.append((head, (_get(weights, "layer_1_weights"), _get(weights, "layer_1_bias"))))
-    for layer, values in filled:
+    for layer, values in zip(convolutions, kernels, strict=True):
         layer.set_weights(list(values))
+    head.set_weights([_get(weights, "layer_1_weights"), _get(weights, "layer_1_bias")])
     return model
+
+
+def cydral_trunk(rgb: Any, prefix: str = "") -> tuple[Any, list[keras.layers.Conv2D]]:
+    """Pixels 0..255 [n, 64, 64, 3] to features [n, 256]; and the convolutions, to be filled by `cydral_kernels`.
+
+    Args:
+        prefix: put before the layers' names.
+    """
+    import keras
+
+    offset = [-mean / CYDRAL_DIVISOR for mean in CYDRAL_MEAN]
+    x = keras.layers.Rescaling(1 / CYDRAL_DIVISOR, offset=offset, name=f"{prefix}normalise")(rgb)
+    stem = _conv(64, 7, 2, "valid", f"{prefix}stem")
+    x = keras.layers.ReLU(name=f"{prefix}stem_relu")(stem(x))
+    x = keras.layers.MaxPooling2D(3, strides=2, name=f"{prefix}stem_pool")(x)
+    convolutions = [stem]
+    for index, (filters, strides, _, _) in enumerate(CYDRAL_BLOCKS, start=1):
+        x, pair = _block(x, filters, strides, f"{prefix}block{index}")
+        convolutions += pair
+    return keras.layers.GlobalAveragePooling2D(name=f"{prefix}pool")(x), convolutions
+
+
+def cydral_kernels(weights: Weights) -> list[tuple[Array, Array]]:
+    """Kernel and bias of every convolution of `cydral_trunk`, in its order."""
+    numbers = [(52, 51), *(pair for _, _, first, second in CYDRAL_BLOCKS for pair in (first, second))]
+    return [_folded(weights, *pair) for pair in numbers]
 
 
 def _conv(filters: int, size: int, strides: int, padding: str, name: str) -> keras.layers.Conv2D:
