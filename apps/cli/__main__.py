@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from apps.cli import bench, evaluate, replay, serve, stack, tail, topics, upload, weights
+from apps.cli import bench, evaluate, replay, serve, stack, tail, topics, train, upload, weights
 from apps.cli.output import fail
 from contracts.errors import InvalidInput, MairrorError
 from contracts.version import VERSION
@@ -23,6 +23,7 @@ tail.register(app)
 upload.register(app)
 weights.register(app)
 evaluate.register(app)
+train.register(app)
 bench.register(app)
 app.add_typer(topics.app, name="topics")
 

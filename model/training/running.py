@@ -1,0 +1,272 @@
+"""One training run from its configuration to weights: what `mairror train CONFIG` and `python -m model.training` do.
+
+Steps: read the data sets, find and align every face (kept), fix the splits, let the teachers look (kept), train the
+head, train the upper blocks (checkpoint after every epoch), measure, export. Every step goes on where an earlier run
+of the same configuration stopped. Nothing is written into the repository.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from contracts.errors import InvalidInput, Reason
+from model.arrays import load_arrays
+from model.backend import configure_backend
+from model.network import cydral_kernels
+from model.training import checkpoint
+from model.training.batches import FaceSource
+from model.training.config import TrainingConfig, load_config, place_of
+from model.training.datasets import READERS
+from model.training.export import export
+from model.training.fitting import Lesson, fit_epoch, fit_head, prepare_fine
+from model.training.losses import age_truth, other_truths
+from model.training.measuring import figures_of, outputs_of, score
+from model.training.preparation import Geometry, Prepared, State, found_problems, prepare
+from model.training.recording import Recorder
+from model.training.samples import Manifest, Problem, ProblemKind, refuse
+from model.training.splits import fixed_splits
+from model.training.targets import implausible_labels, targets
+from model.training.teacher_weights import faceres_deep
+from model.training.teachers import Seen, look
+from model.training.twins import groups, near_twins
+from model.two_scale import AGES, build_two_scale
+from model.weights import path_of
+
+Indices = npt.NDArray[np.int64]
+
+TELL_EVERY: Final = 20
+"""Steps between two records of the loss."""
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes on."""
+
+    def step(self, text: str, done: int, total: int) -> None:
+        """`done` of `total` of the step called `text`."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that is fixed before training begins: faces, teachers, splits and problems."""
+
+    manifest: Manifest
+    geometry: Geometry
+    prepared: Prepared
+    seen: Seen
+    split: list[str]
+    problems: list[Problem]
+
+    def indices(self, split: str, leave_out: Sequence[str] = ()) -> Indices:
+        """Entries of a split: for training those no problem names, else all that can be read."""
+        bad = {(one.source, one.file) for one in self.problems}
+        chosen = []
+        for index, sample in enumerate(self.manifest.samples):
+            if self.split[index] != split or self.prepared.state[index] in (State.UNREADABLE, State.NOT_YET):
+                continue
+            if split == "train" and ((sample.source, sample.path) in bad or sample.source in leave_out):
+                continue
+            chosen.append(index)
+        return np.array(chosen, dtype=np.int64)
+
+
+def train(path: Path, cache: Path, watcher: Watcher) -> dict[str, Any]:
+    """Run a configuration to its end.
+
+    Returns:
+        The report: weights (path), figures of the validation split, problems by kind, seconds.
+
+    Raises:
+        InvalidInput: the configuration or a data set is refused.
+        FatalError, RetryableError: weights to begin from are not there.
+    """
+    started = time.monotonic()
+    config = load_config(path)
+    configure_backend(config.threads)
+    material = gather(config, path, cache, watcher)
+    folder = cache / "training" / "runs" / f"{path.stem}-{config.sha256[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(path.read_text())
+    network, history = learn(config, material, cache, folder, watcher)
+    found = measured(network, material, config)
+    report = {
+        "figures": found,
+        "history": history,
+        "problems": dict(Counter(one.kind.value for one in material.problems)),
+        "faces": {name: len(material.indices(name, config.data.leave_out)) for name in ("train", "validation")},
+        "seconds": round(time.monotonic() - started),
+    }
+    weights = export(network, folder, config.name, config.sha256, report)
+    watcher.say(f"{config.name}: {summary_line(found)}; {weights}")
+    return {"weights": str(weights), **report}
+
+
+def gather(config: TrainingConfig, path: Path, cache: Path, watcher: Watcher) -> Material:
+    """Read, prepare, split, and let the teachers look."""
+    import keras
+
+    manifest = Manifest()
+    for entry in config.data.sets:
+        manifest.extend(READERS[entry.format](entry.name, place_of(entry, path)))
+    if not manifest.samples:
+        raise InvalidInput(Reason.EMPTY, f"{path}: no data set has a usable entry; {len(manifest.problems)} problems")
+    total = len(manifest.samples)
+    detector, geometry = path_of("yunet", cache), Geometry(config.size, config.padding)
+    prepared = prepare(manifest, cache, geometry, detector, lambda done: watcher.step("align", done, total))
+    twins = twin_groups(prepared, geometry)
+    split, near = fixed_splits(manifest.samples, prepared.digests, twins, config.seed)
+    problems = [*manifest.problems, *found_problems(manifest, prepared), *near]
+    for one in problems:
+        watcher.say(f"{one.source}: {one.file}: {one.kind}: {one.detail}")
+    refuse(problems, [kind for kind in ProblemKind if kind not in config.data.skip])
+    keras.config.set_dtype_policy(config.precision)
+    seen = look(prepared, geometry, cache, lambda done: watcher.step("teachers", done, total))
+    return Material(manifest, geometry, prepared, seen, split, problems)
+
+
+def twin_groups(prepared: Prepared, geometry: Geometry) -> Indices:
+    """The twins' group of every entry, kept beside the chips."""
+    path = prepared.folder / "twins.npy"
+    if not path.is_file():
+        found = groups(len(prepared.state), near_twins(prepared.chips, geometry.margin))
+        part = path.with_suffix(".part.npy")
+        np.save(part, found)
+        part.replace(path)
+    return np.asarray(np.load(path), dtype=np.int64)
+
+
+def learn(
+    config: TrainingConfig, material: Material, cache: Path, folder: Path, watcher: Watcher
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Both stages; returns the network with its best weights, and the figures of every epoch."""
+    import keras
+
+    keras.utils.set_random_seed(config.seed)
+    network = begin(config, cache)
+    lesson, source = lesson_of(config, material)
+    recorder, progress = Recorder(folder), checkpoint.load(folder)
+    if progress is None:
+        progress = checkpoint.Progress()
+        steps = config.head.epochs * max(1, len(source.chosen) // config.head.batch)
+        fit_head(network, material.seen.features, source, lesson, config, _teller(recorder, watcher, "head", steps))
+        prepare_fine(network, config)
+        progress.weights = network.get_weights()
+        _judge(network, material, config, progress, recorder, watcher, {"epoch": 0, "step": 0})
+        checkpoint.save(folder, progress)
+    else:
+        prepare_fine(network, config)
+        network.set_weights(progress.weights)
+        if progress.optimizer:
+            for variable, value in zip(network.optimizer.variables, progress.optimizer, strict=True):
+                variable.assign(value)
+        watcher.say(f"continued after epoch {progress.epoch} of {config.fine.epochs}")
+    steps = config.fine.epochs * (config.fine.faces // config.fine.batch)
+    tell = _teller(recorder, watcher, "fine", steps)
+    while progress.epoch < config.fine.epochs and progress.epoch - progress.best_epoch < config.fine.patience:
+        row = fit_epoch(network, source, lesson, config, progress, tell)
+        progress.weights = network.get_weights()
+        progress.optimizer = [np.asarray(one) for one in network.optimizer.variables]
+        _judge(network, material, config, progress, recorder, watcher, row)
+        checkpoint.save(folder, progress)
+    keras.config.set_dtype_policy("float32")
+    final = build_two_scale(None, ("age", *config.heads), config.size)
+    final.set_weights(progress.best_weights)
+    final.set_weights([array.astype(np.float16).astype(np.float32) for array in final.get_weights()])
+    return final, progress.history
+
+
+def begin(config: TrainingConfig, cache: Path) -> Any:
+    """The network with the published trunks and a new head."""
+    network = build_two_scale(None, ("age", *config.heads), config.size)
+    arrays = faceres_deep(cache)
+    coarse = cydral_kernels(load_arrays(path_of("cydral", cache))[0])
+    for layer in network.layers:
+        if f"{layer.name}/kernel" in arrays and not layer.name.startswith(("age", "gender")):
+            layer.set_weights([arrays[f"{layer.name}/kernel"], arrays[f"{layer.name}/bias"]])
+    convolutions = [one for one in network.layers if one.name.startswith("coarse_") and one.weights]
+    for layer, values in zip(convolutions, coarse, strict=True):
+        layer.set_weights(list(values))
+    return network
+
+
+def lesson_of(config: TrainingConfig, material: Material) -> tuple[Lesson, FaceSource]:
+    """What is to be answered for every entry, and the faces to learn from: of the split `train`, with labels that
+    are not implausible."""
+    samples = material.manifest.samples
+    ages = np.array([sample.age for sample in samples])
+    target = targets(np.minimum(ages, AGES - 1), _filled(material.seen.distributions()), config.softening)
+    others, weights = other_truths(samples, config.heads)
+    every = {"age": np.ones(len(samples), dtype=np.float32), **weights}
+    chosen = material.indices("train", config.data.leave_out)
+    doubted = implausible_labels(ages[chosen], material.seen.estimates()[chosen], config.softening.implausible)
+    source = FaceSource(material.prepared.chips, chosen[~doubted], ages, config.size, config.augmentation, config.seed)
+    return Lesson({"age": age_truth(target, ages), **others}, every), source
+
+
+def _filled(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rows no teacher has seen (unreadable pictures) made even, so that nothing divides by zero."""
+    return np.where(rows.sum(axis=1, keepdims=True) > 0, rows, np.float32(1 / rows.shape[1]))
+
+
+def measured(network: Any, material: Material, config: TrainingConfig) -> dict[str, Any]:
+    """Figures of the validation split."""
+    indices = material.indices("validation")
+    if not len(indices):
+        raise InvalidInput(Reason.EMPTY, "no face in the validation split: nothing to measure on")
+    outputs = outputs_of(network, material.prepared, indices, config.size)
+    samples = [material.manifest.samples[index] for index in indices]
+    return figures_of(outputs, samples, material.prepared.state[indices])
+
+
+def _judge(
+    network: Any,
+    material: Material,
+    config: TrainingConfig,
+    progress: checkpoint.Progress,
+    recorder: Recorder,
+    watcher: Watcher,
+    row: dict[str, Any],
+) -> None:
+    """Measure the running mean of the weights (the weights themselves before there is one); keep the best."""
+    judged = progress.averaged or progress.weights
+    network.set_weights(judged)
+    found = measured(network, material, config)
+    network.set_weights(progress.weights)
+    value = score(found)
+    progress.history.append({**row, "score": value, "figures": found})
+    recorder.record(progress.step, {f"validation/{key}": v for key, v in flat(found).items()})
+    if value < progress.best:
+        progress.best, progress.best_epoch = value, progress.epoch
+        progress.best_weights = [np.array(array) for array in judged]
+    watcher.say(f"epoch {progress.epoch}: {summary_line(found)}")
+
+
+def flat(found: Mapping[str, Any]) -> dict[str, float]:
+    """The figures a curve is drawn of."""
+    plain = {key: found[key] for key in ("mae", "mae_balanced", "bias", "old", "gender", "ethnicity")}
+    decades = {f"mae_{decade}": figures["mae"] for decade, figures in found["decades"].items()}
+    return {key: float(value) for key, value in {**plain, **decades}.items() if value is not None}
+
+
+def summary_line(found: Mapping[str, Any]) -> str:
+    """One line for people."""
+    decades = " ".join(f"{key}:{value['mae']:.1f}({value['bias']:+.1f})" for key, value in found["decades"].items())
+    rest = " ".join(f"{key} {found[key]}" for key in ("old", "gender", "ethnicity") if found[key] is not None)
+    return f"mae {found['mae']:.2f} balanced {found['mae_balanced']:.2f} bias {found['bias']:+.2f} | {decades} | {rest}"
+
+
+def _teller(recorder: Recorder, watcher: Watcher, name: str, total: int) -> Any:
+    def tell(step: int, values: Mapping[str, float]) -> None:
+        watcher.step(name, step, total)
+        if step % TELL_EVERY == 0:
+            recorder.record(step, values)
+
+    return tell
