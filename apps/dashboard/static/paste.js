@@ -1,27 +1,30 @@
-// Pictures from the clipboard go into the page's own file uploader, so that its limits hold for them too. Also tells
-// the page which of the chosen files the uploader leaves out for their size: it forgets them once the others are read.
+// Pictures from the clipboard go into the page's own file uploader, so that its limits hold for them too. Also names
+// the files the uploader leaves out for their size: it forgets them itself once the others are answered. The page is not
+// told of them, because a rerun while files are on their way loses these.
 
 const INPUT = '[class*="st-key-upload-files"] input[type="file"]';
 const ZONE = '[class*="st-key-upload-files"]';
 const SAID_MS = 6000;
+const MB = 1024 * 1024;
+const NAMED = 8;
 const states = new WeakMap();
 let pasted = 0;
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data, parentElement } = component;
   const known = states.get(parentElement);
   if (known) {
+    if (known.data.cleared !== data.cleared) known.large.textContent = "";
     known.data = data;
-    known.tell = setTriggerValue;
     return known.stop;
   }
-  const state = start(parentElement, data, setTriggerValue);
+  const state = start(parentElement, data);
   states.set(parentElement, state);
   return state.stop;
 }
 
-function start(root, data, tell) {
-  const state = { data, tell, said: root.querySelector(".said"), timer: 0 };
+function start(root, data) {
+  const state = { data, said: root.querySelector(".said"), large: root.querySelector(".large"), timer: 0 };
   const button = root.querySelector("button");
   root.querySelector("kbd").textContent = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘V" : "Ctrl+V";
   // reading the clipboard without a key press needs a secure page, and the visitor's permission
@@ -87,9 +90,11 @@ function named(file) {
 }
 
 function weigh(state, files) {
-  const large = [...files].filter((file) => file.size > state.data.max_mb * 1024 * 1024);
-  if (!large.length) return;
-  state.tell("too_large", large.slice(0, 50).map((file) => ({ name: file.name.slice(0, 200), bytes: file.size })));
+  const large = [...files].filter((file) => file.size > state.data.max_mb * MB);
+  const names = large.slice(0, NAMED).map((file) => `${file.name.slice(0, 120)} (${Math.round(file.size / MB)} MB)`);
+  const more = large.length > NAMED ? ` and ${large.length - NAMED} more` : "";
+  state.large.textContent = large.length
+    ? `Left out, because a picture may have ${state.data.max_mb} MB at most: ${names.join(", ")}${more}.` : "";
 }
 
 function say(state, text) {

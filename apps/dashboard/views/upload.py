@@ -23,9 +23,8 @@ def page() -> None:
     chosen = upload_intake.pictures(dashboard.settings, examples=not outcomes)
     if chosen:
         _work(dashboard, chosen)
-    left_out = upload_intake.left_out(dashboard.settings)
-    if outcomes or left_out:
-        _show(outcomes, left_out)
+    if outcomes:
+        _show(outcomes)
     look.care()
 
 
@@ -40,11 +39,10 @@ def _work(dashboard: Dashboard, chosen: Sequence[Chosen]) -> None:
     st.rerun()
 
 
-def _show(outcomes: Sequence[Outcome], left_out: Sequence[str]) -> None:
-    if outcomes:
-        st.subheader(results.summary(outcomes))
-    if left_out:
-        st.warning("  \n".join(left_out))
+def _show(outcomes: Sequence[Outcome]) -> None:
+    st.subheader(results.summary(outcomes))
+    if left_out := upload_intake.left_out():
+        st.warning(left_out)
     answered = [outcome for outcome in outcomes if outcome.answer is not None]
     unanswered = [outcome for outcome in outcomes if outcome.answer is None]
     if unanswered:

@@ -26,7 +26,7 @@ def answered(number: int, outcome: Outcome) -> None:
                 st.info("No face was found in this picture.")
             with st.container(horizontal=True, gap="small"):
                 for place, face in enumerate(results.from_left(answer), 1):
-                    with st.container(width=272, key=f"face-card-{number}-{face}"):
+                    with st.container(width=256, key=f"face-card-{number}-{face}"):
                         crop = outcome.faces[face] if face < len(outcome.faces) else b""
                         words_for_it = f"Face {place} of {len(answer.faces)} in {outcome.name}"
                         st.html(results.card(answer.faces[face], crop, words_for_it))
@@ -63,7 +63,7 @@ def _correction(answer: Answer, face: int, words: str) -> None:
     told: dict[tuple[str, int], str | None] = st.session_state.setdefault(CORRECTED, {})
     problem = told.get((answer.id, face), "")
     if problem is None:
-        st.markdown(":material/check: Thank you. Your correction has arrived.")
+        st.markdown(":small[:material/check: Thank you. Your correction has arrived.]")
         return
     key = f"{answer.id}-{face}"
     with (

@@ -1,6 +1,6 @@
 """The ways pictures come in: chosen, dropped, pasted, taken with the camera, or an example.
 
-What is left out (too many, too large) is kept by name for the results: the uploader itself forgets it.
+What is left out (too many, too large) is named afterwards: the uploader itself forgets it.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,6 @@ from apps.dashboard.look import asset
 from apps.dashboard.results import as_code
 from apps.dashboard.serve import max_file_mb
 from apps.dashboard.uploads import Chosen, fit
-from contracts.limits import MIB
 from contracts.settings import Settings
 from model.images import encode_jpeg
 from producers.sample import public_domain_pictures
@@ -24,7 +23,7 @@ from producers.sources import read_picture
 EXAMPLE_EDGE = 300
 BROWSER_FILES = 900
 NAMED = 8
-ROUND, TOO_MANY, TOO_LARGE = "upload-round", "upload-too-many", "upload-too-large"
+ROUND, TOO_MANY, CLEARED = "upload-round", "upload-too-many", "upload-cleared"
 FORMATS = "JPEG, PNG, WebP or HEIC"
 EXAMPLES = {"collins": "Eileen Collins, NASA, public domain", "hopper": "Grace Hopper, U.S. Navy, public domain"}
 FILES, CAMERA = ":material/image: Choose pictures", ":material/photo_camera: Take a photo"
@@ -50,22 +49,16 @@ def next_round() -> None:
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
 
 
-def left_out(settings: Settings) -> list[str]:
-    """Sentences about what was chosen and not sent."""
-    said = []
-    if large := st.session_state.get(TOO_LARGE):
-        names = ", ".join(f"{as_code(file['name'])} ({file['bytes'] / MIB:.0f} MB)" for file in large[:NAMED])
-        many = f" and {len(large) - NAMED} more" if len(large) > NAMED else ""
-        said.append(f"Left out, because a picture may have {max_file_mb(settings)} MB at most: {names}{many}.")
-    if TOO_MANY in st.session_state:
-        said.append(st.session_state[TOO_MANY])
+def left_out() -> str | None:
+    """What was chosen beyond the most of one go, and not sent."""
+    said: str | None = st.session_state.get(TOO_MANY)
     return said
 
 
 def forget() -> None:
-    """Nothing was left out."""
-    for key in (TOO_MANY, TOO_LARGE):
-        st.session_state.pop(key, None)
+    """The visitor has read what was left out."""
+    st.session_state.pop(TOO_MANY, None)
+    st.session_state[CLEARED] = st.session_state.get(CLEARED, 0) + 1
 
 
 def most_files(settings: Settings) -> int:
@@ -99,13 +92,12 @@ def too_many(chosen: int, limit: int, names: Sequence[str]) -> str:
 
 
 def _paste(settings: Settings) -> None:
-    """Catches pasted pictures and puts them into the uploader above; tells what is too large for it."""
+    """Catches pasted pictures and puts them into the uploader above; names what is too large for it."""
     show: Callable[..., Any] = st.components.v2.component(
         "mairror_paste", html=asset("paste.html"), css=asset("paste.css"), js=asset("paste.js")
     )
-    told = show(key="upload-paste", data={"max_mb": max_file_mb(settings)}, on_too_large_change=lambda: None)
-    if told.too_large:
-        st.session_state[TOO_LARGE] = told.too_large
+    data = {"max_mb": max_file_mb(settings), "cleared": st.session_state.get(CLEARED, 0)}
+    show(key="upload-paste", data=data)
 
 
 def _photo() -> list[Chosen]:

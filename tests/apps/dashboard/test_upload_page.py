@@ -13,7 +13,7 @@ from apps.dashboard import corrections, privacy, results
 from apps.dashboard.corrections import Corrections, checked, event_id
 from apps.dashboard.uploads import CROP_EDGE, Outcome, crops
 from apps.dashboard.views.upload import OUTCOMES
-from apps.dashboard.views.upload_intake import CAMERA, FILES, TOO_LARGE, too_many
+from apps.dashboard.views.upload_intake import CAMERA, FILES, too_many
 from apps.dashboard.wiring import Dashboard
 from contracts import events
 from contracts.cloudevents import header_texts
@@ -155,12 +155,6 @@ def test_every_face_has_a_card_with_its_crop_from_left_to_right() -> None:
     assert "too small" in results.card(given.faces[1], left)
 
 
-def test_what_was_left_out_is_named(dashboard: Dashboard) -> None:
+def test_what_was_left_out_is_named() -> None:
     assert "The last 2 were left out: `a`, `b`. Choose" in too_many(4, 2, ["a", "b"])
     assert "`7` and 3 more. Choose" in too_many(13, 2, [str(number) for number in range(11)])
-    app = open_page("upload")
-    app.session_state[TOO_LARGE] = [{"name": "huge`*.jpg", "bytes": 31_000_000}]
-    app.run()
-    assert "a picture may have 20 MB at most: `huge'*.jpg` (30 MB)." in texts(app)
-    press(app, "Clear")
-    assert "30 MB" not in texts(app)
