@@ -16,6 +16,7 @@ from apps.local.program import Service
 from apps.local.resolver import Progress
 from apps.local.services import CAMERA, CAMERA_PORT, camera_row
 from apps.local.supervision import Process, Supervisor
+from contracts.errors import RetryableError
 from contracts.settings import Settings
 from producers import cameras
 from producers.cameras import Camera
@@ -47,13 +48,16 @@ class Cameras:
         stamp = self._stamp()
         if self._seen == (stamp,):
             return None
-        self._seen = (stamp,)
         found = cameras.read(self._file)
-        for problem in found.problems:
-            progress(problem, None)
         # a file that cannot be read at all (somebody is in the middle of an edit) ends nothing
         wanted = dict(found.found) if found.found or not found.problems else self._playing
-        new = self._change(wanted, progress) if wanted != self._playing else set()
+        try:
+            new = self._change(wanted, progress) if wanted != self._playing else set()
+        except RetryableError:
+            return None  # supervisord is just ending: the stack starts another one, and then the cameras
+        self._seen = (stamp,)
+        for problem in found.problems:
+            progress(problem, None)
         state.camera_problems = list(found.problems)
         state.cameras = {name: self._state_of(name, camera, state.cameras.get(name)) for name, camera in wanted.items()}
         return new
@@ -62,9 +66,9 @@ class Cameras:
         assert self._plan is not None
         gone = [name for name, camera in self._playing.items() if wanted.get(name) != camera]
         new = [name for name, camera in wanted.items() if self._playing.get(name) != camera]
+        self._ports = {name: port for name, port in self._ports.items() if name in wanted and name not in new}
         taken = {*self._plan.ports.values(), *self._ports.values()}
-        for name in new:
-            self._ports.setdefault(name, ports.choose(CAMERA_PORT, taken))
+        self._ports |= {name: ports.choose(CAMERA_PORT, taken) for name in new}
         services = (*self._plan.services, *(self._service(name) for name in wanted))
         self._supervisor.change(services, [CAMERA + name for name in gone], [CAMERA + name for name in new])
         self._playing = wanted

@@ -90,8 +90,10 @@ class Supervisor:
             with suppress(xmlrpc.client.Fault):
                 self._call("removeProcessGroup", name)
         for name in new:
-            self._call("addProcessGroup", name)
-            self.start_service(name)
+            with suppress(xmlrpc.client.Fault):  # an attempt that was broken off had added it
+                self._call("addProcessGroup", name)
+            with suppress(xmlrpc.client.Fault):  # it runs, or could not: its state says so
+                self.start_service(name)
 
     @property
     def pid(self) -> int | None:
