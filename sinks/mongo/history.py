@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
+import pymongo
 from pymongo import DESCENDING
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -21,6 +22,8 @@ from contracts.errors import RetryableError
 from sinks.mongo.minutes import BUCKET_YEARS
 from sinks.mongo.store import Document
 
+ANSWER_SECONDS = 8.0
+"""A store that is there and does not answer is given up after this: people look at a page meanwhile."""
 MAX_ROWS = 10_000
 """Most rows of one question."""
 MAX_BUCKETS = 2000
@@ -210,7 +213,8 @@ class History:
 @contextmanager
 def _asking() -> Iterator[None]:
     try:
-        yield
+        with pymongo.timeout(ANSWER_SECONDS):
+            yield
     except PyMongoError as error:
         raise RetryableError(f"the store does not answer: {error}"[:300]) from error
 
