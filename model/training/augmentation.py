@@ -4,6 +4,8 @@ Geometry (the landmarks of the detector scatter), colour (lamps, old prints, gre
 JPEG, small faces, something before the face). Each picture depends on its random generator alone.
 """
 
+from typing import Final
+
 import cv2
 import msgspec
 import numpy as np
@@ -12,11 +14,22 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Generator = np.random.Generator
 
+FRAME: Final = (0.08, 0.24)
+"""How far a frame reaches into the chip from each side, shares of the side."""
+
+BLACK: Final = 2
+"""Largest value of a pixel outside the picture: 0, and what resampling makes of it."""
+
+LEAST_BLACK: Final = 0.05
+"""Share of black pixels from which a chip counts as surrounded by nothing."""
+
 
 class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often and how far. Shares are probabilities, 0..1.
 
     Attributes:
+        frame: chips cut down to the face alone, black around it, as UTKFace's crops are; fill: the black around such
+            crops given another colour. Without both, the black border would stand for one data set's labels.
         turn: largest rotation, degrees. scale: largest change of size, a share. shift: largest shift, a share of the
             side; beyond the cached margin the edge is continued.
         light: largest change of contrast and brightness, a share. colour: largest change of saturation, a share.
@@ -24,6 +37,8 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     flip: float = 0.5
+    frame: float = 0.25
+    fill: float = 0.4
     turn: float = 6.0
     scale: float = 0.06
     shift: float = 0.03
@@ -43,6 +58,7 @@ class Augmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def augmented(chip: Picture, size: int, how: Augmentation, rng: Generator) -> Picture:
     """RGB uint8 [size, size, 3] from a cached chip RGB uint8 [side, side, 3] with side >= size."""
     picture = _placed(chip, size, how, rng)
+    _surround(picture, how, rng)
     picture = _coloured(picture, how, rng)
     picture = _worn(picture, how, rng)
     if rng.random() < how.occlusion:
@@ -69,6 +85,21 @@ def _placed(chip: Picture, size: int, how: Augmentation, rng: Generator) -> Pict
     return np.asarray(
         cv2.warpAffine(chip, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8
     )
+
+
+def _surround(picture: Picture, how: Augmentation, rng: Generator) -> None:
+    """Takes surroundings away, or gives the black of missing ones another colour."""
+    size = picture.shape[0]
+    if rng.random() < how.frame:
+        edges = rng.uniform(*FRAME, 4) * size * np.array([1, 1, -1, -1]) + np.array([0, 0, size, size])
+        box = cv2.boxPoints(((edges[[0, 2]].mean(), edges[[1, 3]].mean()), edges[2:] - edges[:2], rng.uniform(-8, 8)))
+        outside = np.ones((size, size), dtype=np.uint8)
+        cv2.fillConvexPoly(outside, np.asarray(box, dtype=np.int32), 0)
+        picture[outside > 0] = 0
+    if rng.random() < how.fill:
+        black = picture.max(axis=2) <= BLACK
+        if black.mean() > LEAST_BLACK:
+            picture[black] = rng.integers(0, 256, 3)
 
 
 def _coloured(picture: Picture, how: Augmentation, rng: Generator) -> Picture:

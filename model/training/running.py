@@ -121,7 +121,7 @@ def gather(config: TrainingConfig, path: Path, cache: Path, watcher: Watcher) ->
     total = len(manifest.samples)
     detector, geometry = path_of("yunet", cache), Geometry(config.size, config.padding)
     prepared = prepare(manifest, cache, geometry, detector, lambda done: watcher.step("align", done, total))
-    twins = twin_groups(prepared, geometry)
+    twins = twin_groups(prepared)
     split, near = fixed_splits(manifest.samples, prepared.digests, twins, config.seed)
     problems = [*manifest.problems, *found_problems(manifest, prepared), *near]
     for one in problems:
@@ -132,11 +132,11 @@ def gather(config: TrainingConfig, path: Path, cache: Path, watcher: Watcher) ->
     return Material(manifest, geometry, prepared, seen, split, problems)
 
 
-def twin_groups(prepared: Prepared, geometry: Geometry) -> Indices:
+def twin_groups(prepared: Prepared) -> Indices:
     """The twins' group of every entry, kept beside the chips."""
     path = prepared.folder / "twins.npy"
     if not path.is_file():
-        found = groups(len(prepared.state), near_twins(prepared.chips, geometry.margin))
+        found = groups(len(prepared.state), near_twins(prepared.chips))
         part = path.with_suffix(".part.npy")
         np.save(part, found)
         part.replace(path)

@@ -10,7 +10,8 @@ from model.training.batches import FaceSource, batches, drawn, sampling_shares
 Picture = npt.NDArray[np.uint8]
 SIDE, SIZE = 80, 64
 STILL = Augmentation(
-    flip=0, turn=0, scale=0, shift=0, light=0, colour=0, grey=0, tint=0, blur=0, jpeg=0, small=0, noise=0, occlusion=0
+    **dict.fromkeys(("flip", "frame", "fill", "turn", "scale", "shift", "light", "colour", "grey", "tint"), 0.0),
+    **dict.fromkeys(("blur", "jpeg", "small", "noise", "occlusion"), 0.0),
 )
 
 
@@ -61,6 +62,7 @@ def test_no_augmentation_gives_what_serving_sees() -> None:
     "name",
     [
         "flip",
+        "frame",
         "turn",
         "scale",
         "shift",
@@ -95,3 +97,14 @@ def test_a_flip_is_the_mirrored_face() -> None:
     chip = source().chips[0]
     found = augmented(chip, SIZE, msgspec.structs.replace(STILL, flip=1.0), np.random.default_rng(0))
     assert (found == plain(chip, SIZE)[:, ::-1]).all()
+
+
+def test_black_around_a_crop_is_given_a_colour_and_the_face_is_not() -> None:
+    import msgspec
+
+    chip = np.maximum(source().chips[0], 40)
+    chip[:20] = 0
+    found = augmented(chip, SIZE, msgspec.structs.replace(STILL, fill=1.0), np.random.default_rng(0))
+    assert (found[:12] != 0).any()
+    assert (found[:12] == found[0, 0]).all()
+    assert (found[12:] == plain(chip, SIZE)[12:]).all()
