@@ -14,6 +14,8 @@ from apps.live.webcam_run import WebcamRun
 from contracts.settings import DashboardSettings
 
 HELD = "carrier-held"
+START = "START"
+"""Label of the hidden frame's button, which our script presses once (see `pressStart` in static/webcam.js)."""
 
 
 def ice_configuration(settings: DashboardSettings) -> dict[str, Any]:
@@ -28,7 +30,8 @@ def ice_configuration(settings: DashboardSettings) -> dict[str, Any]:
 
 
 def carry(settings: DashboardSettings, run: WebcamRun, video: dict[str, Any]) -> None:
-    """Draw it on every run of the page while the run uses WebRTC; the first draw starts the camera."""
+    """Draw it on every run of the page while the run uses WebRTC; never in a fragment: it would be taken away for a
+    moment when the component begins the page anew, and its connection with it."""
     key = f"carrier-{run.stream}"
     state = st.session_state.setdefault(HELD, {"stream": run.stream})
     if state["stream"] != run.stream:
@@ -41,7 +44,7 @@ def carry(settings: DashboardSettings, run: WebcamRun, video: dict[str, Any]) ->
         context = webrtc_streamer(
             key=key,
             mode=WebRtcMode.SENDONLY,
-            desired_playing_state=True,
+            translations={"start": START},
             frontend_rtc_configuration=ice,
             server_rtc_configuration=ice,
             media_stream_constraints={"video": video, "audio": False},

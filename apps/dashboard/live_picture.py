@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from apps.dashboard.carrier import START
 from apps.dashboard.look import asset
 from apps.dashboard.serve import LIVE_PATH, WEBCAM_PATH, socket_path
 from apps.dashboard.wiring import Dashboard
@@ -51,6 +52,7 @@ def webcam_picture(dashboard: Dashboard, run: WebcamRun, video: dict[str, Any], 
         "ticket": dashboard.tickets.issue(run.session, "webcam", run.stream),
         "video": video,
         "way": way,
+        "start": START,
     }
     result = show(key=f"webcam-{run.stream}", data=data, on_device_change=lambda: None)
     return result.device if isinstance(result.device, str) else None

@@ -68,7 +68,7 @@ def begin(page: Page, service: Service, way: str = "Automatic") -> None:
 
 
 def see_live(page: Page) -> None:
-    page.wait_for_selector('.stage[data-age="live"]', timeout=SECONDS)
+    page.wait_for_selector('.stage:has(video)[data-age="live"]', timeout=SECONDS)
 
 
 def way_of(page: Page) -> str:

@@ -32,9 +32,10 @@ function drawFace(pen, face, width, height, ratio, taken) {
   }
   pen.setLineDash([]);
   const size = Math.min(22 * ratio, Math.max(13 * ratio, w * 0.13));
+  const person = face.track === null ? "" : ` #${Number(face.track) + 1}`;
   const text = face.years === null
     ? (REASONS[face.reason] || "no age")
-    : `${Math.round(face.years)} (${Math.round(face.low)}–${Math.round(face.high)})`;
+    : `${Math.round(face.years)} (${Math.round(face.low)}–${Math.round(face.high)})${person}`;
   pen.font = `600 ${size}px system-ui, sans-serif`;
   const plate = { w: pen.measureText(text).width + size * 0.9, h: size * 1.5 };
   const left = Math.max(0, Math.min(x - line / 2, width - plate.w));

@@ -4,17 +4,19 @@
 const NO_CONNECTION_MS = 5000;
 const LOST_MS = 3000;
 const FADE_MS = 1000, GONE_MS = 1500; // age of an answer at which its boxes begin to fade, and are gone
-const TICK_MS = 200;
+const TICK_MS = 100;
 const RATE_MS = 2000;
 const DELAYS_MS = 5000;
 const UNTAKEN = 2; // pictures on their way over the socket
 const QUALITY = 0.8;
 const runs = new WeakMap();
+const tickets = new Map(); // unused ones by stream: the page may take the picture away and put it back
 
 export default function (component) {
   const { data, parentElement } = component;
   let run = runs.get(parentElement);
   if (run && run.stream === data.stream) {
+    run.data = data;
     if (!run.connected) run.ticket = data.ticket;
     return run.stop;
   }
@@ -27,10 +29,10 @@ export default function (component) {
 function start(root, data, tell) {
   const at = (selector) => root.querySelector(selector);
   const run = {
-    root, at, data, tell, stream: data.stream, ticket: data.ticket, moments: new Moments(), tracks: new Map(),
+    root, at, data, tell, stream: data.stream, ticket: tickets.get(data.stream) ?? data.ticket, moments: new Moments(), tracks: new Map(),
     socket: null, connected: false, refused: 0, ended: false, over: null, problem: null, status: null, limits: null,
     answered: null, newest: null, shown: [], delays: [], answers: [], media: null, began: null, webrtc: 0, webrtcAt: 0,
-    sending: false, untaken: 0, due: 0, fps: 30, listed: 0, model: "",
+    sending: false, untaken: 0, due: 0, fps: 30, listed: 0, model: "", pressed: false,
   };
   run.stop = () => stop(run);
   run.timer = setInterval(() => tick(run), TICK_MS);
@@ -151,7 +153,7 @@ function connect(run) {
     run.connected = false;
     if (run.ended || run.socket !== socket) return;
     if (event.code === 1001 && event.reason) run.over = event.reason;
-    if (!opened) run.refused += 1;
+    if (!opened) { run.refused += 1; tickets.delete(run.stream); run.ticket = run.data.ticket; }
     if (run.refused > 4) run.over = "The connection to the server was lost.";
     if (!run.over) run.again = setTimeout(() => connect(run), 400 * 2 ** Math.min(run.refused, 3));
   };
@@ -179,6 +181,7 @@ function take(run, message) {
 function status(run, message, now) {
   run.status = message;
   run.ticket = message.ticket;
+  tickets.set(run.stream, message.ticket);
   if (message.webrtc_frames !== run.webrtc) { run.webrtc = message.webrtc_frames; run.webrtcAt = now; }
 }
 
@@ -233,6 +236,18 @@ async function send(run, video, taken, now) {
   }
 }
 
+// Starts streamlit-webrtc's own hidden frame (same origin), once: its switch for that from Python starts it again for
+// every message of the host that comes before the camera is open, and then answers and offers no longer belong together.
+function pressStart(run) {
+  if (run.pressed || run.data.way === "websocket") return;
+  const frame = document.querySelector(".st-key-carrier iframe");
+  const inside = frame && frame.contentDocument;
+  const button = inside && [...inside.querySelectorAll("button")].find((found) => found.textContent.trim() === run.data.start);
+  if (!button || button.disabled) return;
+  run.pressed = true;
+  button.click();
+}
+
 // WebRTC brings nothing: the page sends the pictures itself.
 function fallBack(run, now) {
   if (!run.status || run.began === null || run.data.way === "webrtc" || document.hidden) return;
@@ -243,7 +258,7 @@ function fallBack(run, now) {
 
 function tick(run) {
   const now = performance.now();
-  if (!run.over) fallBack(run, now);
+  if (!run.over) { pressStart(run); fallBack(run, now); }
   const age = run.newest === null ? null : now - run.newest;
   const old = age === null || age > GONE_MS;
   if (old && run.tracks.size) run.tracks.clear();

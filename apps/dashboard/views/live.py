@@ -26,6 +26,8 @@ def page() -> None:
         webcam.note()
         _watch()
     look.care()
+    if run is not None:
+        webcam.carry(dashboard, run)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

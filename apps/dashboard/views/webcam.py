@@ -113,14 +113,22 @@ def show(dashboard: Dashboard, run: WebcamRun) -> None:
     title, button = st.columns([3, 1], vertical_alignment="center")
     title.title("Live")
     button.button("Stop", on_click=_stop, icon=":material/stop_circle:", width="stretch")
-    way = st.session_state.get(f"{WAY}-kept", "auto")
-    if way != "websocket" and run.transport != "websocket":
-        carrier.carry(dashboard.settings.dashboard, run, video())
-    _picture(run, way, run.transport)
+    _picture(run, _way(), run.transport)
     st.caption(
         "Boxes are drawn in your browser over your camera's own picture, so the picture is never late; the estimate "
         "in a box is a moment old. Nobody else sees this stream."
     )
+
+
+def carry(dashboard: Dashboard, run: WebcamRun) -> None:
+    """Last on the page: streamlit-webrtc begins the page anew while it connects, and what comes after is not drawn."""
+    if _way() != "websocket" and run.transport != "websocket":
+        carrier.carry(dashboard.settings.dashboard, run, video())
+
+
+def _way() -> str:
+    found: str = st.session_state.get(f"{WAY}-kept", "auto")
+    return found
 
 
 def video() -> dict[str, Any]:
