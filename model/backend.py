@@ -74,7 +74,8 @@ def compile_predict(model: Any, batch: int, size: int) -> Predict:
     """The fastest way to run `model` on uint8 [batch, size, size, 3] on this backend.
 
     On TensorFlow a function of one fixed input signature, compiled by XLA where there is no GPU (measured: up to a
-    third faster than the plain graph at batches of 1 to 4, equal at 16). Elsewhere Keras's own `predict_on_batch`.
+    third faster than the plain graph at batches of 1 to 4, equal at 16), but for networks with depthwise convolutions:
+    XLA takes twenty times as long for those on a processor. Elsewhere Keras's own `predict_on_batch`.
 
     Returns:
         A function from the NumPy array to a NumPy array float32 [batch, bins].
@@ -86,7 +87,8 @@ def compile_predict(model: Any, batch: int, size: int) -> Predict:
     import tensorflow as tf
 
     signature = [tf.TensorSpec((batch, size, size, 3), tf.uint8)]
-    compiled = not tf.config.list_physical_devices("GPU")
+    depthwise = any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in model.layers)
+    compiled = not tf.config.list_physical_devices("GPU") and not depthwise
     graph = tf.function(lambda rgb: model(rgb, training=False), input_signature=signature, jit_compile=compiled)
     graph(tf.zeros((batch, size, size, 3), tf.uint8))  # traces and compiles now, not at the first face
     return lambda chips: graph(tf.constant(chips)).numpy()

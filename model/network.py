@@ -140,5 +140,14 @@ def _get(weights: Weights, name: str) -> Array:
     return np.asarray(weights[name], dtype=np.float32)
 
 
-BUILDERS: Final[Mapping[str, Callable[[Weights], keras.Model]]] = {"cydral-resnet10": build_cydral}
+def _build_two_scale(weights: Weights) -> keras.Model:
+    from model.two_scale import build_two_scale
+
+    return build_two_scale(weights)
+
+
+BUILDERS: Final[Mapping[str, Callable[[Weights], keras.Model]]] = {
+    "cydral-resnet10": build_cydral,
+    "mairror-two-scale": _build_two_scale,
+}
 """How a manifest's `architecture` becomes a network."""

@@ -9,9 +9,10 @@ import pytest
 
 from contracts.errors import FatalError
 from model.alignment import chip
+from model.backend import compile_predict
 from model.evaluation.finding import PatientDetector, main_face
 from model.mobilenet import build_faceres_deep
-from model.network import CYDRAL_SIZE
+from model.network import BUILDERS, CYDRAL_SIZE
 from model.training.export import network_arrays
 from model.training.teacher_weights import as_keras, faceres_deep
 from model.training.tfjs import read_graph_model
@@ -50,6 +51,14 @@ def test_weights_go_round_in_half_precision() -> None:
     assert np.abs(np.asarray(first["age"]) - np.asarray(second)).max() < 1e-5
     assert np.asarray(first["gender"]).shape == (3, 1)
     assert np.asarray(first["ethnicity"]).shape == (3, 5)
+
+
+def test_serving_runs_it_uncompiled_as_keras_does() -> None:
+    network = build_two_scale(None, ("age",), SMALL)
+    chips = np.random.default_rng(1).integers(0, 256, (2, SMALL, SMALL, 3), dtype=np.uint8)
+    served = compile_predict(network, 2, SMALL)(chips)
+    assert np.abs(served - np.asarray(network.predict_on_batch(chips))).max() < 1e-5
+    assert "mairror-two-scale" in BUILDERS
 
 
 def test_arrays_that_do_not_fit_are_named() -> None:
