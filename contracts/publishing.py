@@ -4,6 +4,7 @@ Guarantee: a confirmed record is on every in-sync replica (acks=all, idempotent 
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -67,7 +68,7 @@ class Publisher:
                 confirmed.set_exception(_translated(topic, error))
 
         def delivered(error: KafkaError | None, _message: Message) -> None:
-            loop.call_soon_threadsafe(settle, error)
+            _wake(loop, partial(settle, error))
 
         self.send(topic, key, value, headers, delivered)
         await confirmed
@@ -93,7 +94,7 @@ class Publisher:
                 left -= 1
                 last = left == 0
             if last:
-                loop.call_soon_threadsafe(finish)
+                _wake(loop, finish)
 
         def delivered(index: int, error: KafkaError | None, message: Message) -> None:
             settled(index, None if error is None else _translated(str(message.topic()), error))
@@ -115,7 +116,16 @@ class Publisher:
         missing = self.flush(seconds)
         self._closing.set()
         self._thread.join(timeout=2)
+        # closing waits for whatever is left; what is left has had its time
+        self._producer.purge()
+        self._producer.close()
         return missing
+
+
+def _wake(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+    # a record that is given up while everything ends: the loop may have ended before, and nobody waits any more
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(then)
 
 
 def _translated(topic: str, error: KafkaError) -> InvalidInput | RetryableError:
