@@ -48,6 +48,14 @@ def promises() -> list[Promise]:
             "tests/unit/contracts/test_frames.py::test_what_breaks_a_rule_is_refused",
         ),
         Promise(
+            "Your camera is not touched before you agree, and its stream ends within 3 seconds when you close the tab.",
+            "tests/browser/test_webcam.py::test_five_tabs_at_once_and_all_is_freed_when_they_close",
+        ),
+        Promise(
+            "Your webcam's live picture is seen by you alone; its sockets take nobody else's ticket.",
+            "tests/apps/dashboard/test_webcam.py::test_only_the_page_of_the_run_gets_in",
+        ),
+        Promise(
             "In the history, a webcam is seen by the visitor who sends it, by nobody else.",
             "tests/apps/dashboard/test_history_page.py::test_a_webcam_is_in_the_history_of_its_owner_only",
         ),

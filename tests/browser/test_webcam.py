@@ -6,11 +6,13 @@ The camera is Chromium's fake one, playing a public-domain face that moves; ever
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from tests.browser import axe
 from tests.browser.camera import READ, FakeWebcam
 from tests.browser.conftest import FLAGS
 from tests.browser.measuring import Following, follow
@@ -60,9 +62,9 @@ def nothing_runs(dashboard: Service) -> None:
     wait_for(lambda: metric(dashboard, "mairror_webcams") == 0, 10, "no webcam runs")
 
 
-def begin(page: Page, service: Service, way: str = "Automatic") -> None:
+def begin(page: Page, place: Service | str, way: str = "Automatic") -> None:
     """As a visitor does for the first time: choose, consent, start."""
-    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.goto(f"http://127.0.0.1:{place.port}/" if isinstance(place, Service) else f"{place}/")
     page.get_by_role("button", name="Use my webcam").click(timeout=SECONDS)
     dialog = page.get_by_role("dialog")
     if way != "Automatic":
@@ -105,6 +107,7 @@ def test_boxes_follow_the_face_over_webrtc_and_it_starts_again(
     assert re.search(r"\d+ / \d+ ms", page.locator('[data-figure="delay"]').inner_text())
     assert re.search(r"\d+ taken · \d+ answered", page.locator('[data-figure="counts"]').inner_text())
     expect(page.locator(".faces .face")).to_have_count(1)
+    assert axe.look(page) == []
     assert re.match(r"\d+ ?years", page.locator(".faces .face").inner_text().replace("\n", " "))
 
     page.get_by_role("button", name="Stop").click()
@@ -138,6 +141,24 @@ def test_without_udp_the_websocket_takes_over(
     wait_for(lambda: metric(dashboard, "mairror_webcams") == 0, 3, "a closed tab ends its stream")
 
 
+def test_behind_nginx_and_below_a_path_it_works_too(
+    dashboard: Service, processor: Service, environment: dict[str, str], free_port: Callable[[], int],
+    proxied: Callable[[int, str], str], open_page: OpenPage, tmp_path: Path,
+) -> None:  # fmt: skip
+    service = Service(dashboard._command, environment, free_port(), tmp_path / "dashboard.log")
+    service.start(MAIRROR_DASHBOARD__BASE_PATH="ages")
+    try:
+        page = open_page()
+        sockets: list[str] = []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        begin(page, proxied(service.port, "ages"), "WebSocket (where")
+        see_live(page)
+        expect(page.locator('[data-figure="way"]')).to_have_text(re.compile(r"^WebSocket · 640"), timeout=SECONDS)
+        assert any("/ages/ws/webcam/webcam-" in url for url in sockets)
+    finally:
+        service.stop()
+
+
 def test_nothing_happens_before_consent(dashboard: Service, processor: Service, open_page: OpenPage) -> None:
     page = open_page()
     page.add_init_script(
@@ -149,6 +170,7 @@ def test_nothing_happens_before_consent(dashboard: Service, processor: Service, 
     page.get_by_role("button", name="Use my webcam").click(timeout=SECONDS)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("your camera's pictures are sent to this server")).to_be_visible(timeout=SECONDS)
+    assert axe.look(page) == []
     assert page.evaluate("window.mairrorAsked") == 0
     assert metric(dashboard, "mairror_webcams") == 0
     page.keyboard.press("Escape")
