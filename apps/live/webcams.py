@@ -112,25 +112,28 @@ class Webcams:
             return self._pool
 
     def _look(self) -> None:
-        """Until nothing runs: end what was left."""
+        """Until nothing runs: end what was left, and the decoder with the last."""
+        pool: DecodePool | None = None
         while not self._closing.wait(LOOK_SECONDS):
             now = time.monotonic()
             with self._lock:
                 if not self._runs:
+                    # with the same lock as a start: a run that begins now makes a decoder of its own
                     self._watch = None
+                    pool = self._take_decoder()
                     break
                 runs = list(self._runs.values())
             for run in runs:
                 grace = GRACE_SECONDS if run.left > run.began else START_SECONDS
                 if run.sockets == 0 and now - run.left > grace:
                     self.end(run, LEFT)
-        self._close_decoder()
-
-    def _close_decoder(self) -> None:
-        with self._pool_lock:
-            pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+    def _take_decoder(self) -> DecodePool | None:
+        with self._pool_lock:
+            pool, self._pool = self._pool, None
+        return pool
 
     def close(self) -> None:
         """End everything; for the end of the process."""
@@ -139,4 +142,6 @@ class Webcams:
             runs = list(self._runs.values())
         for run in runs:
             self.end(run, "The dashboard ends.")
-        self._close_decoder()
+        pool = self._take_decoder()
+        if pool is not None:
+            pool.close()

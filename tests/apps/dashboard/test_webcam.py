@@ -1,6 +1,7 @@
 """The webcam's WebSocket and runs, on a real server, a real broker and the real processor (browser: tests/browser)."""
 
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -181,13 +182,24 @@ def test_only_the_page_of_the_run_gets_in(address: str, dashboard: Dashboard, ru
         socket.recv(timeout=10)
 
 
+def decoders(process: psutil.Process) -> int:
+    """Decoder processes of this process: those for uploads, and the webcams' one."""
+    found = 0
+    for child in process.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += child.status() != psutil.STATUS_ZOMBIE and "producers.edge.worker" in " ".join(child.cmdline())
+    return found
+
+
 def test_when_the_page_goes_its_stream_ends_and_everything_is_freed(
     address: str, dashboard: Dashboard, jpeg: bytes, picture: Picture
 ) -> None:
     process = psutil.Process()
     dashboard.webcams.end_session("leaver", "")
     wait_for(lambda: dashboard.webcams._watch is None, 10, "no webcam runs")
-    threads, children = threading.active_count(), len(process.children())
+    uploads = dashboard.settings.upload.workers
+    wait_for(lambda: decoders(process) == uploads, 10, "no decoder of webcams")
+    threads = threading.active_count()
     closed: list[bool] = []
     run = dashboard.webcams.start("leaver", "consent-of-a-test")
     run.on_close(lambda: closed.append(True))
@@ -196,13 +208,13 @@ def test_when_the_page_goes_its_stream_ends_and_everything_is_freed(
         socket.send(json.dumps({"type": "transport", "why": "lost"}))
         socket.send(HEAD.pack(7.0, 1.0) + jpeg)
         heard(socket, "taken")
-        assert len(process.children()) > children, "a decoder works"
+        assert decoders(process) == uploads + 1, "a decoder works"
     left = time.monotonic()
     wait_for(lambda: run.ended is not None, 10, "the run ends")
     assert time.monotonic() - left < 3
     assert dashboard.webcams.get(run.stream) is None
     wait_for(lambda: bool(closed), 10, "the page's connection is closed")
-    wait_for(lambda: len(process.children()) <= children, 15, "the decoder is gone")
+    wait_for(lambda: decoders(process) == uploads, 15, "the decoder is gone")
     wait_for(lambda: threading.active_count() <= threads, 15, "the threads are gone")
     wait_for(lambda: (entry := dashboard.directory.entry(run.stream)) is not None and not entry.online, 15, "offline")
 

@@ -25,8 +25,8 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    """Detector and model as a processor builds them."""
-    settings = Settings(processor=ProcessorSettings(batch_sizes=(1,)))
+    """Detector and model as a processor builds them; as many threads as every test of this process."""
+    settings = Settings(processor=ProcessorSettings(batch_sizes=(1,), model_threads=2))
     fetch(settings.cache)
     return build_pipeline(settings)
 
