@@ -36,7 +36,7 @@ TEACHER_SIZE: Final = 224
 """Side of faceres-deep's input, pixels."""
 
 TEACHER_BINS: Final = 100
-"""faceres-deep answers with probabilities of the ages 1 to 100 (bin + 1)."""
+"""faceres-deep answers with probabilities of the ages 0 to 99."""
 
 
 def trunk(rgb: Any, blocks: int = len(BLOCKS)) -> Any:

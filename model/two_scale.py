@@ -22,8 +22,8 @@ SIZE: Final = 224
 """Side of the chip, pixels."""
 
 PADDING: Final = 0.45
-"""dlib's padding of the chip. faceres-deep's errors on 1,211 training faces by padding, balanced over decades: 0.2 9.1,
-0.3167 8.1, 0.45 7.6, 0.6 7.7 (docs/training.md)."""
+"""dlib's padding of the chip. faceres-deep's errors on 1,211 training faces by padding, balanced over decades: 0.2 9.7,
+0.3167 8.6, 0.45 8.0, 0.6 8.0 (docs/training.md)."""
 
 COARSE_PADDING: Final = 0.2
 """The coarse trunk sees what `cydral` sees: its middle."""
