@@ -113,6 +113,8 @@ def test_the_camera_is_asked_for_when_it_is_wanted_and_its_photo_is_answered(
     page = open_upload(camera_page, dashboard)
     assert page.evaluate("window.asked") == 0
     page.get_by_role("radio", name="Take a photo").or_(page.get_by_role("button", name="Take a photo")).first.click()
+    # the button is there before the camera's first picture, and does nothing until then
+    page.wait_for_function("() => document.querySelector('video')?.videoWidth > 0", timeout=SECONDS)
     page.get_by_role("button", name="Take Photo", exact=True).click(timeout=SECONDS)
     expect(page.get_by_text("1 picture answered with 0 faces.")).to_be_visible(timeout=SECONDS)
     assert page.evaluate("window.asked") >= 1
