@@ -32,9 +32,9 @@ VIEWS: Final = 2
 TEACHERS: Final = ("faceres-deep", "cydral")
 
 FACERES_AGES: Final = np.arange(TEACHER_BINS, dtype=np.float64)
-"""Bin 0 is the first year: on 1,211 training faces below 20 the bias is -0.1 and +0.6 years then, +0.9 and +1.6 when the
-bins are read one year older (padding 0.45). Over all ages the older reading errs less, only because the network guesses
-everybody above 30 too young, and there it has no vote (`targets`)."""
+"""Bin 0 is the first year: on 1,211 training faces (padding 0.45) the biases below 10 and below 20 are -0.1 and +0.6
+years then, +0.9 and +1.6 when the bins are read one year older. Over all ages the older reading errs less, only because
+the network guesses everybody above 30 too young, and there its vote fades (`targets`)."""
 
 CYDRAL_AGES: Final = np.array([0.25, *range(1, 81)])
 
