@@ -225,14 +225,18 @@ def test_five_tabs_at_once_and_all_is_freed_when_they_close(
     assert dashboard.process is not None
     process = psutil.Process(dashboard.process.pid)
     # once before: code is loaded and thread pools are filled on first use, and stay
-    tabs(2, dashboard, open_page)
+    tabs(5, dashboard, open_page)
     settle(process)
     threads, files, memory = process.num_threads(), process.num_fds(), process.memory_full_info().uss
     tabs(5, dashboard, open_page)
-    wait_for(lambda: process.num_threads() <= threads + 8, 20, f"{threads} threads again")
+    # one client of the broker left over by each tab would be 15 threads; those of pools and scripts come and go
+    wait_for(lambda: process.num_threads() <= threads + 12, 30, f"{threads} threads again")
     # event loops of Streamlit's script threads are closed by the garbage collector, some time
-    wait_for(lambda: process.num_fds() <= files + 25, 20, f"{files} open files again")
-    assert process.memory_full_info().uss < memory + 30e6
+    wait_for(lambda: process.num_fds() <= files + 40, 30, f"{files} open files again")
+    grown = process.memory_full_info().uss - memory
+    after = (process.num_threads(), process.num_fds())
+    print(f"threads and files {threads, files} -> {after}, memory {grown / 1e6:+.0f} MB")
+    assert grown < 30e6
 
 
 def tabs(count: int, dashboard: Service, open_page: OpenPage) -> None:
