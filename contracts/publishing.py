@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,27 @@ class Publisher:
             raise RetryableError(f"{topic}: the send queue is full, the broker is slow or away") from error
         except KafkaException as error:
             raise _translated(topic, error.args[0]) from error
+
+    def deliver(self, record: Record, seconds: float) -> Message:
+        """Send a record and wait, in this thread, until the broker has confirmed it; returns it with its place.
+
+        Raises:
+            InvalidInput: the broker refuses the record for what it is.
+            RetryableError: not confirmed in time; it may or may not be there.
+        """
+        settled: Future[Message] = Future()
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                settled.set_result(message)
+            else:
+                settled.set_exception(_translated(record[0], error))
+
+        self.send(*record, delivered)
+        try:
+            return settled.result(seconds)
+        except TimeoutError as late:
+            raise RetryableError(f"{record[0]}: the broker did not confirm within {seconds:.0f} s") from late
 
     async def confirm(self, topic: str, key: str | bytes, value: bytes, headers: Headers) -> None:
         """Send a record and wait until the broker has confirmed it.

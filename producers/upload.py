@@ -3,15 +3,11 @@
 The bytes come from `producers.edge`, upright and stripped. The upload id is the record key.
 """
 
-import threading
 import time
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-from confluent_kafka import KafkaError, Message
-
-from contracts.errors import RetryableError
 from contracts.frames import Frame, check_size
 from contracts.kafka import KafkaSettings
 from contracts.metrics import FRAME_BYTES, FRAMES_CAPTURED, FRAMES_PUBLISHED, counter, histogram
@@ -68,23 +64,15 @@ class UploadPublisher:
         check_size(FRAMES_UPLOAD, decoded.jpeg, headers)
         counter(FRAMES_CAPTURED).labels(origin="upload").inc()
         histogram(FRAME_BYTES).labels(origin="upload").observe(len(decoded.jpeg))
-        settled = threading.Event()
-        outcome: list[KafkaError | Place] = []
-
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            outcome.append(error or Place(message.partition() or 0, message.offset() or 0))
-            settled.set()
-
-        self._publisher.send(FRAMES_UPLOAD.name, frame.key, decoded.jpeg, headers, delivered)
-        settled.wait(CONFIRM_SECONDS + 1)
-        found = outcome[0] if outcome else None
-        counter(FRAMES_PUBLISHED).labels(
-            origin="upload", outcome="sent" if isinstance(found, Place) else "failed"
-        ).inc()
-        if isinstance(found, Place):
-            return found
-        reason = found.str() if found else "no answer"
-        raise RetryableError(f"the broker did not confirm the picture within {CONFIRM_SECONDS:.0f} s: {reason}")
+        outcome = "failed"
+        try:
+            message = self._publisher.deliver(
+                (FRAMES_UPLOAD.name, frame.key.encode(), decoded.jpeg, headers), CONFIRM_SECONDS + 1
+            )
+            outcome = "sent"
+        finally:
+            counter(FRAMES_PUBLISHED).labels(origin="upload", outcome=outcome).inc()
+        return Place(message.partition() or 0, message.offset() or 0)
 
     def close(self) -> None:
         """Flush and stop."""

@@ -10,8 +10,8 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import av
 import cv2
 import numpy as np
 import structlog
@@ -22,6 +22,9 @@ from contracts.settings import Settings
 from producers.encoding import Encoded
 from producers.publisher import FramePublisher
 from producers.sources import Capture, Picture
+
+if TYPE_CHECKING:
+    import av
 
 log = structlog.get_logger()
 
@@ -81,7 +84,7 @@ class Webcam:
         self._thread = threading.Thread(target=self._sample, name=f"webcam-{stream[-12:]}", daemon=True)
         self._thread.start()
 
-    def take(self, frame: av.VideoFrame) -> None:
+    def take(self, frame: "av.VideoFrame") -> None:
         """A frame of the video track. Microseconds: the newest one replaces what was not looked at yet."""
         now = time.monotonic()
         self._arrivals.append(now)

@@ -7,8 +7,6 @@ STUN and TURN servers are named in every case: unset, browser and server would b
 from typing import Any
 
 import streamlit as st
-from streamlit_webrtc import WebRtcMode, webrtc_streamer
-from streamlit_webrtc.sink import VideoSinkTrack
 
 from apps.live.webcam_run import WebcamRun
 from contracts.settings import DashboardSettings
@@ -32,6 +30,10 @@ def ice_configuration(settings: DashboardSettings) -> dict[str, Any]:
 def carry(settings: DashboardSettings, run: WebcamRun, video: dict[str, Any]) -> None:
     """Draw it on every run of the page while the run uses WebRTC; never in a fragment: it would be taken away for a
     moment when the component begins the page anew, and its connection with it."""
+    # 0.4 s and a good deal of memory: for those who use it
+    from streamlit_webrtc import WebRtcMode, webrtc_streamer
+    from streamlit_webrtc.sink import VideoSinkTrack
+
     key = f"carrier-{run.stream}"
     state = st.session_state.setdefault(HELD, {"stream": run.stream})
     if state["stream"] != run.stream:

@@ -5,14 +5,11 @@ for each answer and face, the newest words. No picture is in it.
 """
 
 import threading
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from uuid import uuid5
 
-from confluent_kafka import KafkaError, Message
-
 from contracts.answers import Answer
-from contracts.errors import InvalidInput, MairrorError, Reason, RetryableError
+from contracts.errors import InvalidInput, MairrorError, Reason
 from contracts.events import Correction
 from contracts.ids import NAMESPACE
 from contracts.kafka import KafkaSettings
@@ -44,18 +41,7 @@ class Corrections:
         record = json_record(
             CORRECTIONS, answer.stream.removeprefix("upload/"), correction, id=event_id(correction), source="/dashboard"
         )
-        settled: Future[KafkaError | None] = Future()
-
-        def delivered(error: KafkaError | None, _message: Message) -> None:
-            settled.set_result(error)
-
-        self._open().send(*record, delivered)
-        try:
-            error = settled.result(CONFIRM_SECONDS + 1)
-        except TimeoutError as late:
-            raise RetryableError(f"{CORRECTIONS.name}: no confirmation in {CONFIRM_SECONDS:.0f} s") from late
-        if error is not None:
-            raise RetryableError(f"{CORRECTIONS.name}: {error.str()}")
+        self._open().deliver(record, CONFIRM_SECONDS + 1)
 
     def _open(self) -> Publisher:
         with self._lock:

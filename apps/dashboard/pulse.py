@@ -7,17 +7,18 @@ while nobody looks. A flood is sampled: the newest answer of every stream counts
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from statistics import median, quantiles
 from typing import NamedTuple
 
 import msgspec
 
+from apps.dashboard.looked_at import LookedAt
 from contracts.answers import Timing
 from contracts.topics import AGES
 from sinks.live.fanout import LiveFanout
 
 WINDOW_SECONDS = 60.0
-LOOKED_AT_SECONDS = 20.0
 MAX_SAMPLES = 5000
 STAGES = ("capture_to_ingest", "queue", "decode", "detect", "estimate", "publish")
 
@@ -48,31 +49,26 @@ class _Timed(msgspec.Struct, frozen=True):
 
 
 class PulseWatch:
-    """Safe from any thread; starts its own on the first question."""
+    """Safe from any thread; reads in its own."""
 
     def __init__(self, answers: LiveFanout) -> None:
         self._answers = answers
         self._lock = threading.Lock()
         self._samples: deque[tuple[float, Timing]] = deque(maxlen=MAX_SAMPLES)
-        self._asked = 0.0
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._looked = LookedAt("pulse", self._read)
 
     def now(self) -> Pulse:
         """What was seen in the last minute."""
+        self._looked.look()
         with self._lock:
-            self._asked = time.monotonic()
-            if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-                self._thread.start()
-            while self._samples and self._samples[0][0] < self._asked - WINDOW_SECONDS:
+            while self._samples and self._samples[0][0] < time.monotonic() - WINDOW_SECONDS:
                 self._samples.popleft()
             return pulse_of([timing for _, timing in self._samples])
 
-    def _run(self) -> None:
+    def _read(self, wanted: Callable[[], bool]) -> None:
         decoder = msgspec.json.Decoder(_Timed)
         with self._answers.subscribe(topics=[AGES.name]) as mail:
-            while self._wanted() and not mail.closed:
+            while wanted() and not mail.closed:
                 item = mail.next(0.5)
                 if item is None:
                     continue
@@ -83,18 +79,12 @@ class PulseWatch:
                 if found.frame.origin != "upload":
                     with self._lock:
                         self._samples.append((time.monotonic(), found.timing_ms))
-
-    def _wanted(self) -> bool:
         with self._lock:
-            if self._closing.is_set() or time.monotonic() - self._asked > LOOKED_AT_SECONDS:
-                self._thread = None
-                self._samples.clear()
-                return False
-            return True
+            self._samples.clear()
 
     def close(self) -> None:
         """Stop reading."""
-        self._closing.set()
+        self._looked.close()
 
 
 def pulse_of(timings: list[Timing]) -> Pulse:

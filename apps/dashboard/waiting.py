@@ -4,14 +4,14 @@ Asks the broker about `mairror.frames.*` and the result topics, and the store ab
 moves no offset. Guarantee: `now()` never waits, and nothing is asked while nobody looks.
 """
 
-import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from confluent_kafka import KafkaException
 
+from apps.dashboard.looked_at import LookedAt
 from contracts.errors import RetryableError
 from contracts.lag import LagReader
 from contracts.settings import Settings
@@ -23,8 +23,6 @@ from sinks.mongo.reading import StoreReader
 log = structlog.get_logger()
 
 EVERY_SECONDS = 3.0
-LOOKED_AT_SECONDS = 20.0
-"""Nobody asked for this long: the thread ends."""
 DEAD_LETTER_SPAN = timedelta(hours=24)
 
 
@@ -60,49 +58,34 @@ class Waiting:
 
 
 class LagWatch:
-    """Safe from any thread; starts its own on the first question."""
+    """Safe from any thread; asks from its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
         self._found = Waiting()
-        self._asked = 0.0
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._looked = LookedAt("lag-watch", self._read)
 
     def now(self) -> Waiting:
         """What was read last."""
-        with self._lock:
-            self._asked = time.monotonic()
-            if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._run, name="lag-watch", daemon=True)
-                self._thread.start()
-            return self._found
+        self._looked.look()
+        return self._found
 
-    def _run(self) -> None:
+    def _read(self, wanted: Callable[[], bool]) -> None:
         kafka, frames = self._settings.kafka, [FRAMES_LIVE.name, FRAMES_UPLOAD.name]
         readers = LagReader(kafka, self._settings.processor.group, frames), LagReader(kafka, MONGO_GROUP, READ)
         store = StoreReader(self._settings.mongo)
         try:
-            while self._wanted():
-                found = Waiting(_lag(readers[0]), _lag(readers[1]), _dead_letters(store), known=True)
-                with self._lock:
-                    self._found = found
-                self._closing.wait(EVERY_SECONDS)
+            while wanted():
+                self._found = Waiting(_lag(readers[0]), _lag(readers[1]), _dead_letters(store), known=True)
+                self._looked.closing.wait(EVERY_SECONDS)
         finally:
+            self._found = Waiting()
             for part in (*readers, store):
                 part.close()
 
-    def _wanted(self) -> bool:
-        with self._lock:
-            if self._closing.is_set() or time.monotonic() - self._asked > LOOKED_AT_SECONDS:
-                self._thread, self._found = None, Waiting()
-                return False
-            return True
-
     def close(self) -> None:
         """Stop asking."""
-        self._closing.set()
+        self._looked.close()
 
 
 def _lag(reader: LagReader) -> dict[str, int] | None:

@@ -40,16 +40,17 @@ class Tickets:
         self._clock = clock
         self._lock = threading.Lock()
         self._tickets: OrderedDict[str, Ticket] = OrderedDict()
+        self._newest: dict[tuple[str, Purpose, str], str] = {}
+        """Token by holder: an open socket asks with every picture."""
 
     def issue(self, session: str, purpose: Purpose, stream: str) -> str:
         """A ticket for this session; the one it has, if that is unused and young enough."""
         now = self._clock()
         with self._lock:
             self._forget(now)
-            for token, ticket in self._tickets.items():
-                same = (ticket.session, ticket.purpose, ticket.stream) == (session, purpose, stream)
-                if same and ticket.until - now >= HAND_OUT_SECONDS:
-                    return token
+            token = self._newest.get((session, purpose, stream))
+            if token is not None and self._tickets[token].until - now >= HAND_OUT_SECONDS:
+                return token
             return self._new(Ticket(session, purpose, stream, now + LIFE_SECONDS))
 
     def renew(self, ticket: Ticket) -> str:
@@ -63,23 +64,25 @@ class Tickets:
         """
         with self._lock:
             self._forget(self._clock())
-            ticket = self._tickets.pop(token, None)
+            ticket = self._drop(token) if token in self._tickets else None
         if ticket is None or (ticket.purpose, ticket.stream) != (purpose, stream):
             return None
         return ticket
 
-    def revoke(self, session: str) -> None:
-        """Forget what a session holds."""
-        with self._lock:
-            for token in [token for token, ticket in self._tickets.items() if ticket.session == session]:
-                del self._tickets[token]
-
     def _new(self, ticket: Ticket) -> str:
         token = secrets.token_urlsafe(24)
         self._tickets[token] = ticket
+        self._newest[ticket.session, ticket.purpose, ticket.stream] = token
         while len(self._tickets) > MAX_TICKETS:
-            self._tickets.popitem(last=False)
+            self._drop(next(iter(self._tickets)))
         return token
+
+    def _drop(self, token: str) -> Ticket:
+        ticket = self._tickets.pop(token)
+        holder = (ticket.session, ticket.purpose, ticket.stream)
+        if self._newest.get(holder) == token:
+            del self._newest[holder]
+        return ticket
 
     def _forget(self, now: float) -> None:
         """Tickets are in the order of their end."""
@@ -87,7 +90,7 @@ class Tickets:
             token, oldest = next(iter(self._tickets.items()))
             if oldest.until > now:
                 return
-            del self._tickets[token]
+            self._drop(token)
 
 
 def shown_ticket(protocols: str | None) -> str:

@@ -11,9 +11,9 @@ import asyncio
 from typing import Any
 
 import msgspec
-import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
+from apps.live.conversation import converse, leave
 from apps.live.described import picture
 from apps.live.guard import admitted
 from apps.live.tickets import Ticket, Tickets
@@ -21,12 +21,10 @@ from apps.live.watching import StreamView, Watching
 from sinks.live.directory import StreamDirectory, StreamEntry
 from sinks.live.pairing import Pair
 
-log = structlog.get_logger()
-
 IN_FLIGHT = 2
 STATUS_SECONDS = 0.5
 MAX_VIEWERS = 100
-FULL, GOING_AWAY = 1013, 1001
+FULL = 1013
 
 
 class LivePush:
@@ -58,17 +56,8 @@ class _Viewer:
         self._confirmed = asyncio.Event()
 
     async def serve(self) -> None:
-        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._send())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            for found in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(found, Exception) and not isinstance(found, (WebSocketDisconnect, RuntimeError)):
-                    log.error("viewer_failed", stream=self._stream, error=repr(found))
-        if self._socket.application_state is WebSocketState.CONNECTED is self._socket.client_state:
-            await self._socket.close(GOING_AWAY)
+        await converse(self._socket, self._stream, self._listen(), self._send())
+        await leave(self._socket)
 
     async def _listen(self) -> None:
         while True:

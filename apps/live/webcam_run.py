@@ -12,9 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import av
 import structlog
 
 from contracts.answers import Answer
@@ -22,6 +21,9 @@ from contracts.metrics import WEBCAM_TRANSPORT, counter
 from contracts.settings import Settings
 from producers.encoding import Encoded
 from producers.webcam import Taken, Webcam
+
+if TYPE_CHECKING:
+    import av
 
 log = structlog.get_logger()
 
@@ -60,7 +62,7 @@ class WebcamRun:
         self._lock = threading.Lock()
         self.webcam = Webcam(settings, self.stream, consent=consent, on_answer=self._answered)
 
-    def take(self, frame: av.VideoFrame) -> None:
+    def take(self, frame: "av.VideoFrame") -> None:
         """A frame of the video track; left alone once the other way is in use."""
         if self.ended is not None or self.transport == "websocket":
             return

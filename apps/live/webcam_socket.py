@@ -15,9 +15,9 @@ import time
 from typing import Any
 
 import msgspec
-import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
+from apps.live.conversation import converse, leave
 from apps.live.described import face
 from apps.live.guard import FORBIDDEN, admitted
 from apps.live.tickets import Ticket, Tickets
@@ -29,11 +29,8 @@ from contracts.limits import MAX_FRAME_BYTES
 from contracts.settings import Settings
 from producers.webcam import Taken
 
-log = structlog.get_logger()
-
 STATUS_SECONDS = 0.5
 HEAD = struct.Struct(">dd")
-GOING_AWAY = 1001
 MAX_TEXT = 1000
 
 
@@ -74,17 +71,8 @@ class _Conversation:
         self._tickets, self._ticket, self._settings = tickets, ticket, settings
 
     async def hold(self) -> None:
-        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            for found in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(found, Exception) and not isinstance(found, (WebSocketDisconnect, RuntimeError)):
-                    log.error("webcam_socket_failed", stream=self._run.stream, error=repr(found))
-        if self._socket.application_state is WebSocketState.CONNECTED is self._socket.client_state:
-            await self._socket.close(GOING_AWAY, self._run.ended or "")
+        await converse(self._socket, self._run.stream, self._listen(), self._tell())
+        await leave(self._socket, self._run.ended or "")
 
     async def _say(self, kind: str, **fields: Any) -> None:
         await self._socket.send_text(msgspec.json.encode({"type": kind, **fields}).decode())

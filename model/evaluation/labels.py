@@ -6,6 +6,7 @@ Guarantee: no row disappears; one that cannot be used is a `Problem` with its li
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -63,7 +64,9 @@ def read_labels(source: Path, split: str | None = None, limit: int | None = None
     """
     rows: list[Labelled] = []
     problems: list[Problem] = []
-    for line, record in _records(source, split):
+    for line, record in records(source, {"path", "age"} | ({"split"} if split else set())):
+        if split is not None and record["split"] != split:
+            continue
         found = _row(source.parent, line, record)
         (rows if isinstance(found, Labelled) else problems).append(found)  # type: ignore[arg-type]
     if limit is not None and len(rows) > limit:
@@ -79,22 +82,25 @@ def _nothing(source: Path, split: str | None, problems: list[Problem]) -> str:
     return f"{source} has no usable row{wanted}{first}"
 
 
-def _records(source: Path, split: str | None) -> Iterator[tuple[int, dict[str, str]]]:
+def records(source: Path, required: AbstractSet[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of every row of a CSV with these columns; a missing cell is empty.
+
+    Raises:
+        InvalidInput: no such file, a column is missing, or a row is no CSV; the message names file and place.
+    """
     try:
         file = source.open(newline="", encoding="utf-8-sig")
     except OSError as error:
         raise InvalidInput(Reason.NOT_AN_IMAGE, f"{source}: {error.strerror}") from error
     with file:
         reader = csv.DictReader(file, restval="")
-        missing = {"path", "age"} | ({"split"} if split else set())
-        missing -= set(reader.fieldnames or ())
+        missing = required - set(reader.fieldnames or ())
         if missing:
             raise InvalidInput(Reason.BAD_BODY, f"{source} has no column {', '.join(sorted(missing))}")
         try:
             for record in reader:
                 record.pop(None, None)  # cells beyond the last column
-                if split is None or record["split"] == split:
-                    yield reader.line_num, record
+                yield reader.line_num, record
         except (csv.Error, UnicodeDecodeError) as error:
             raise InvalidInput(Reason.BAD_BODY, f"{source}, after line {reader.line_num}: {error}") from error
 

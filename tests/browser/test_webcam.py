@@ -254,11 +254,12 @@ def tabs(count: int, dashboard: Service, open_page: OpenPage) -> None:
 
 
 def settle(process: psutil.Process) -> None:
-    """Until what earlier tests left is gone."""
-    last = -1
-    for _ in range(40):
-        now = process.num_threads()
-        if now == last:
-            return
-        last = now
-        psutil.cpu_percent(0.5)
+    """Until what earlier tests left is gone: the number of threads stands still for half a second."""
+    seen = [-1] * 10
+
+    def still() -> bool:
+        seen.append(process.num_threads())
+        del seen[0]
+        return len(set(seen)) == 1
+
+    wait_for(still, 20, "the threads of earlier tests are gone")

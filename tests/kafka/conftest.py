@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,8 +12,9 @@ from contracts.answers import Answer, decode_answer
 from contracts.events import Outcome
 from contracts.kafka import KafkaSettings
 from contracts.reading import TopicReader
-from contracts.settings import Settings
+from contracts.settings import MongoSettings, Settings
 from contracts.topics import AGES, OUTCOMES
+from sinks.mongo.store import Store
 from tests.faults import _processor as _processor
 from tests.faults import fault as fault
 from tests.faults import fault_file as fault_file
@@ -71,3 +73,16 @@ def send(settings: Settings) -> Iterator[Sender]:
     sender = Sender(settings)
     yield sender
     sender.close()
+
+
+@pytest.fixture
+def mongo(mongo_uri: str) -> MongoSettings:
+    return MongoSettings(uri=mongo_uri, database=f"t{uuid.uuid4().hex[:10]}")
+
+
+@pytest.fixture
+def store(mongo: MongoSettings) -> Iterator[Store]:
+    found = Store(mongo)
+    found.prepare()
+    yield found
+    found.close()

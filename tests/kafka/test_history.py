@@ -31,19 +31,6 @@ def begin() -> datetime:
 
 
 @pytest.fixture
-def mongo(mongo_uri: str) -> MongoSettings:
-    return MongoSettings(uri=mongo_uri, database=f"t{uuid.uuid4().hex[:10]}")
-
-
-@pytest.fixture
-def store(mongo: MongoSettings) -> Iterator[Store]:
-    found = Store(mongo)
-    found.prepare()
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def history(mongo: MongoSettings) -> Iterator[History]:
     reader = StoreReader(mongo)
     yield reader.history

@@ -1,7 +1,5 @@
 """The store: documents are a function of the records, newer beats older, what has expired goes."""
 
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,19 +10,6 @@ from contracts.errors import InvalidInput, RetryableError
 from contracts.settings import MongoSettings
 from sinks.mongo.minutes import Minutes
 from sinks.mongo.store import Store, ping
-
-
-@pytest.fixture
-def mongo(mongo_uri: str) -> MongoSettings:
-    return MongoSettings(uri=mongo_uri, database=f"t{uuid.uuid4().hex[:10]}")
-
-
-@pytest.fixture
-def store(mongo: MongoSettings) -> Iterator[Store]:
-    found = Store(mongo)
-    found.prepare()
-    yield found
-    found.close()
 
 
 class Record:

@@ -32,7 +32,7 @@ function start(root, data, tell) {
     root, at, data, tell, stream: data.stream, ticket: tickets.get(data.stream) ?? data.ticket, moments: new Moments(), tracks: new Map(),
     socket: null, connected: false, refused: 0, ended: false, over: null, problem: null, status: null, limits: null,
     answered: null, newest: null, shown: [], delays: [], answers: [], media: null, began: null, webrtc: 0, webrtcAt: 0,
-    sending: false, untaken: 0, due: 0, fps: 30, listed: 0, model: "", pressed: false,
+    sending: false, untaken: 0, due: 0, fps: 30, listed: 0, model: "", pressed: false, refusal: null,
   };
   run.stop = () => stop(run);
   run.timer = setInterval(() => tick(run), TICK_MS);
@@ -169,7 +169,7 @@ function take(run, message) {
   const now = performance.now();
   if (message.type === "answer") answer(run, message, now);
   else if (message.type === "pong") run.moments.pong(message.sent, now, message.at);
-  else if (message.type === "taken") run.untaken = Math.max(0, run.untaken - 1);
+  else if (message.type === "taken") { run.untaken = Math.max(0, run.untaken - 1); run.refusal = null; }
   else if (message.type === "refused") { run.untaken = Math.max(0, run.untaken - 1); run.refusal = message.detail; }
   else if (message.type === "hello") {
     run.limits = message.limits;

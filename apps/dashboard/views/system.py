@@ -40,7 +40,7 @@ def _state() -> None:
     _left_out(facts)
     st.subheader("Services")
     if facts.state is None:
-        st.caption("These pages were not started by `mairror up`, so they do not know the other services.")
+        st.caption("These pages were not started by “mairror up”, so they do not know the other services.")
         return
     st.html("".join(_service(line) for line in health.lines(facts.state)))
     st.caption(f"Data folder: {facts.state.data_mb:,.0f} of at most {facts.state.data_cap_mb:,.0f} MB.")

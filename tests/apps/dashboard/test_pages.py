@@ -5,6 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -175,7 +176,10 @@ def test_promised_times_are_those_of_the_topics() -> None:
 
 
 def test_an_answer_holds_nothing_else_about_a_person() -> None:
-    assert set(Face.__struct_fields__) == {"track", "box", "score", "landmarks", "quality", "age", "abstained"}
+    always = {"track", "box", "score", "landmarks", "quality", "age", "abstained"}
+    assert set(Face.__struct_fields__) == always | {"gender", "ethnicity"}
+    assert Settings().model.heads == (), "guesses about more than the age are off"
+    assert set(msgspec.json.decode(msgspec.json.encode(face()))) == always, "and then not even named"
     of_this_frame = {"years", "low", "high", "coverage"}
     of_the_track = {
         "smoothed_years",

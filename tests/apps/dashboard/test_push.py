@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,13 +24,7 @@ from contracts.records import json_record
 from contracts.settings import Settings
 from contracts.topics import AGES, FRAMES_LIVE
 from tests.apps.dashboard.making import answer, face, frame
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.services import wait_for
 
 
 class Camera:
@@ -177,13 +171,13 @@ def test_a_page_that_draws_nothing_gets_no_more_and_then_the_newest(address: str
 
 
 def test_nothing_is_read_while_nobody_watches(address: str, camera: Camera, dashboard: Dashboard) -> None:
-    until(lambda: dashboard.watching.viewers == 0)
+    wait_for(lambda: dashboard.watching.viewers == 0, 20, "no viewer")
     before = gauge(LIVE_SUBSCRIBERS)._value.get()
     with watch(address, camera.stream), watch(address, camera.stream):
-        until(lambda: dashboard.watching.viewers == 2)
+        wait_for(lambda: dashboard.watching.viewers == 2, 20, "two viewers")
         assert gauge(LIVE_SUBSCRIBERS)._value.get() == before + 1, "viewers of one stream share one reader"
-    until(lambda: dashboard.watching.viewers == 0)
-    until(lambda: gauge(LIVE_SUBSCRIBERS)._value.get() == before)
+    wait_for(lambda: dashboard.watching.viewers == 0, 20, "no viewer")
+    wait_for(lambda: gauge(LIVE_SUBSCRIBERS)._value.get() == before, 20, "the metric counts nobody")
     assert dashboard.watching._fanout is None
 
 

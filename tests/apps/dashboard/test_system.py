@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +26,7 @@ from contracts.topics import AGES, FRAMES_UPLOAD
 from sinks.live.directory import StreamEntry
 from sinks.mongo.store import Store
 from tests.apps.dashboard.making import answer, frame, status
+from tests.services import wait_for
 
 SCRIPT = "from apps.dashboard.views import system\nsystem.page()\n"
 READ = Waiting({}, {}, {}, known=True)
@@ -45,13 +45,6 @@ def timing(total: float | None = 20.0, **stages: float) -> Timing:
         ("capture_to_ingest", "queue", "decode", "detect", "estimate", "publish"), 1.0
     )
     return Timing(**(found | stages), total=total, clock="ok" if total else "skewed")
-
-
-def until(condition: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +130,7 @@ def test_answers_are_timed_while_somebody_looks_and_photos_are_not(dashboard: Da
 
     try:
         assert watch.now() == Pulse(0, None, ()), "the first question is answered at once"
-        until(send)
+        wait_for(send, 20, "sent")
         found = watch.now()
         assert found.total is not None
         assert {stage.name for stage in found.stages} == set(numbers.STAGES)
@@ -166,7 +159,7 @@ def test_what_waits_is_read_from_the_broker_and_reasons_from_the_store(settings:
     watch = LagWatch(own)
     try:
         assert watch.now() == Waiting(), "the first question is answered at once"
-        until(lambda: watch.now().known)
+        wait_for(lambda: watch.now().known, 40, "known")
         found = watch.now()
         assert (found.uploads, found.dead_letters) == (0, {"truncated": 2, "timeout": 1})
         assert found.to_store is not None
@@ -175,7 +168,7 @@ def test_what_waits_is_read_from_the_broker_and_reasons_from_the_store(settings:
         publisher.send(FRAMES_UPLOAD.name, with_one.key, b"\xff\xd8", with_one.headers(), lambda *_: None)
         assert publisher.flush(10) == 0
         publisher.close()
-        until(lambda: watch.now().uploads == 1)
+        wait_for(lambda: watch.now().uploads == 1, 40, "one upload")
     finally:
         watch.close()
 
@@ -198,7 +191,7 @@ def test_a_store_that_is_away_is_told_without_waiting_for_it(settings: Settings)
         started = time.monotonic()
         watch.now()
         assert time.monotonic() - started < 0.1
-        until(lambda: watch.now().known)
+        wait_for(lambda: watch.now().known, 40, "known")
         assert watch.now().store_away
         assert watch.now().live is not None
     finally:
@@ -219,7 +212,7 @@ def test_the_page_works_without_a_stack_and_hides_other_peoples_webcams(
         dashboard.directory.take(status(name, origin=origin))
     app = AppTest.from_string(SCRIPT, default_timeout=60).run()
     shown = words(app)
-    assert "not started by `mairror up`" in shown
+    assert "not started by “mairror up”" in shown
     assert "of other visitors" in shown
     assert len(app.metric) == 9
     assert all(metric.help for metric in app.metric)

@@ -125,10 +125,12 @@ def test_frames_of_a_video_track_are_answered_with_a_print_to_find_them_by(
         assert status["webrtc_frames"] >= 1
         # pictures of the socket are for a page that said so
         run.use_websocket("lost")
-        before = run.webcam.publisher.ledger.totals().captured
+        frames = run.webrtc_frames
+        before = heard(socket, "status")["ledger"]["captured"]
         run.take(frame)
-        time.sleep(3 / 30)
-        assert run.webcam.publisher.ledger.totals().captured == before
+        assert run.webrtc_frames == frames
+        for _ in range(2):
+            assert heard(socket, "status")["ledger"]["captured"] == before
 
 
 def test_a_flood_is_sampled_evenly_and_nothing_queues(dashboard: Dashboard, run: WebcamRun, picture: Picture) -> None:
@@ -136,7 +138,7 @@ def test_a_flood_is_sampled_evenly_and_nothing_queues(dashboard: Dashboard, run:
     began = time.monotonic()
     for _ in range(2000):
         run.take(frame)
-        time.sleep(0.0005)
+        time.sleep(0.0005)  # the flood's own pace: 60 times what a stream may send
     seconds = time.monotonic() - began
     captured = run.webcam.publisher.ledger.totals().captured
     assert 1 <= captured <= seconds * 30 * 1.1 + 2
@@ -249,5 +251,6 @@ def test_a_ticket_is_good_once_for_one_thing_and_not_for_long() -> None:
     now[0] += LIFE_SECONDS + 1
     assert tickets.redeem(late, "watch", "sample") is None
     tickets.issue("me", "watch", "sample")
-    tickets.revoke("me")
-    assert not tickets._tickets
+    now[0] += LIFE_SECONDS + 1
+    tickets.issue("you", "watch", "sample")
+    assert len(tickets._tickets) == len(tickets._newest) == 1, "what is over is forgotten"

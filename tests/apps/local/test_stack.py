@@ -21,6 +21,7 @@ from apps.local.stack import Stack
 from apps.local.supervision import Supervisor
 from contracts.errors import FatalError
 from contracts.settings import Settings
+from tests.services import wait_for
 
 STUB = Path(__file__).with_name("stub_service.py")
 DOWN_SECONDS = 10.0
@@ -41,13 +42,6 @@ class Progress:
 
     def __call__(self, text: str, fraction: float | None) -> None:
         self.lines.append(text)
-
-
-def _eventually(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -111,9 +105,9 @@ def test_killed_service_is_started_again(stack: Stack, name: str) -> None:
     watcher = threading.Thread(target=stack.watch, args=(seen, until))
     watcher.start()
     try:
-        _eventually(mended, 30, f"{name} is ready again")
-        _eventually(lambda: any(f"{name} was restarted" in line for line in seen.lines), 5, "the restart is told")
-        _eventually(lambda: stack.status().services[name].restarts == 1, 5, "the restart is counted")
+        wait_for(mended, 30, f"{name} is ready again")
+        wait_for(lambda: any(f"{name} was restarted" in line for line in seen.lines), 5, "the restart is told")
+        wait_for(lambda: stack.status().services[name].restarts == 1, 5, "the restart is counted")
     finally:
         until.set()
         watcher.join()
@@ -128,7 +122,7 @@ def test_killed_supervisor_takes_everything_along_and_is_started_again(stack: St
     seen = Progress()
 
     def when_ready() -> None:
-        _eventually(lambda: "late ready" in seen.lines, 60, "everything is ready again")
+        wait_for(lambda: "late ready" in seen.lines, 60, "everything is ready again")
         until.set()
 
     observer = threading.Thread(target=when_ready)
@@ -148,6 +142,7 @@ from apps.local.services import Row
 from apps.local.stack import Stack
 from contracts.settings import load_settings
 from contracts.telemetry import configure_logging
+from tests.services import wait_for
 configure_logging(load_settings(), "up")
 row = Row("early", int(sys.argv[1]), arguments=(sys.argv[2],))
 Stack(load_settings(), (row,)).run(lambda text, fraction: None, lambda state: print("ready", flush=True))
@@ -184,7 +179,7 @@ def test_killing_up_leaves_no_process_and_the_next_up_works(
     strays = _supervisor(settings).strays()
     assert len(strays) >= 4
     other.kill()
-    _eventually(lambda: not _supervisor(settings).strays(), DOWN_SECONDS, "no process is left")
+    wait_for(lambda: not _supervisor(settings).strays(), DOWN_SECONDS, "no process is left")
     assert not stack.status().ready
     assert stack.up(Progress()).ready
 

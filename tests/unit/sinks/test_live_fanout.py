@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,15 +16,9 @@ from contracts.publishing import Publisher
 from contracts.topics import STREAMS, TRACKS, Topic
 from sinks.live.fanout import LiveFanout, stream_of
 from sinks.live.subscription import MAX_WAITING, LiveItem, Subscription
+from tests.services import wait_for
 
 HEADERS = [("ce_id", b"1")]
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Wire:
@@ -84,7 +78,7 @@ def test_a_slow_viewer_sees_the_newest_and_holds_one_item_a_stream(wire: Wire) -
                 wire.send(stream, f"{stream}{number}".encode())
             assert read_to(quick, f"a{number}".encode()) == [f"a{number}".encode()], "the quick one misses nothing"
             assert len(slow) <= 3
-        until(lambda: slow.skipped == 150 - 3)
+        wait_for(lambda: slow.skipped == 150 - 3, 20, "the slow one skipped")
         newest = [slow.next(1) for _ in range(3)]
         assert {item.value for item in newest if item} == {b"a49", b"b49", b"c49"}
         assert slow.next(0.01) is None
@@ -169,7 +163,7 @@ def test_it_says_so_while_the_broker_is_away_and_goes_on_when_it_is_back(restart
         wire.send("cam", b"before")
         assert read_to(viewer, b"before")
         restartable_broker.kill()
-        until(lambda: wire.fanout.problem is not None, 30)
+        wait_for(lambda: wire.fanout.problem is not None, 30, "the loss is noticed")
         restartable_broker.start()
         wire.send("cam", b"after")
         read_to(viewer, b"after", 60)
