@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from contracts.errors import InvalidInput, Reason
 
@@ -91,8 +91,26 @@ class Abstained(Struct, frozen=True):
     detail: str
 
 
+class Gender(Struct, frozen=True):
+    """What others would take the person for: probabilities, together one. Only where the operator switched it on."""
+
+    female: Fraction
+    male: Fraction
+
+
+class Ethnicity(Struct, frozen=True):
+    """What others would take the person for, in the five groups of UTKFace: probabilities, together one. Only where
+    the operator switched it on."""
+
+    white: Fraction
+    black: Fraction
+    asian: Fraction
+    indian: Fraction
+    other: Fraction
+
+
 class Face(Struct, frozen=True):
-    """One face."""
+    """One face. `gender` and `ethnicity` are not even named unless `model.heads` switches them on."""
 
     track: str | None
     box: Box
@@ -101,6 +119,8 @@ class Face(Struct, frozen=True):
     quality: QualityInfo
     age: Age | None
     abstained: Abstained | None
+    gender: Gender | UnsetType = UNSET
+    ethnicity: Ethnicity | UnsetType = UNSET
 
 
 class ModelInfo(Struct, frozen=True):

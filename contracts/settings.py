@@ -7,7 +7,7 @@ error in a deployment is an error at start and never a silently ignored wish.
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -24,6 +24,13 @@ OUTSIDE_SETTINGS = frozenset({"MAIRROR_SECRETS_DIR"})
 
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(data: object, key: str) -> object:
+    """A group's values with `key`, where it is written as in the environment (`a, b`), as a tuple."""
+    if isinstance(data, dict) and isinstance(data.get(key), str):
+        return {**data, key: tuple(part.strip() for part in data[key].split(",") if part.strip())}
+    return data
 
 
 class MongoSettings(_Group):
@@ -91,12 +98,22 @@ class ModelSettings(_Group):
     """Which model answers."""
 
     preset: str = Field("cydral", pattern=r"^[a-z0-9-]+$", description="Age preset, a folder of model/presets.")
+    heads: Annotated[tuple[Literal["gender", "ethnicity"], ...], NoDecode] = Field(
+        (),
+        description="What is guessed besides the age, comma separated: gender, ethnicity. Empty: nothing, because "
+        "nobody needs it to see an age and a wrong guess hurts. Only for presets that can.",
+    )
     detector_edge: int = Field(320, ge=96, le=1280, description="Long edge the detector sees, pixels.")
     detector_score: float = Field(0.7, gt=0, lt=1, description="Least detector score of a face.")
     min_face_px: int = Field(28, ge=8, description="Faces smaller than this get no age, pixels.")
     min_sharpness: float = Field(0.10, ge=0, le=1, description="Faces blurrier than this get no age, 0..1.")
     max_yaw: float = Field(45.0, gt=0, le=90, description="Faces turned further than this get no age, degrees.")
     max_spread: float = Field(18.0, gt=0, description="Ages whose distribution spreads further get no age, years.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, data: object) -> object:
+        return _listed(data, "heads")
 
 
 class UploadSettings(_Group):
@@ -141,12 +158,7 @@ class DashboardSettings(_Group):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("ice_servers"), str):
-            data = {
-                **data,
-                "ice_servers": tuple(part.strip() for part in data["ice_servers"].split(",") if part.strip()),
-            }
-        return data
+        return _listed(data, "ice_servers")
 
     @model_validator(mode="after")
     def _known_schemes(self) -> Self:
@@ -175,9 +187,7 @@ class GatewaySettings(_Group):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("keys"), str):
-            data = {**data, "keys": tuple(part.strip() for part in data["keys"].split(",") if part.strip())}
-        return data
+        return _listed(data, "keys")
 
 
 class Settings(BaseSettings):

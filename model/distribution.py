@@ -1,11 +1,13 @@
 """From a distribution over age bins to an estimate, an interval and a spread. NumPy only."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from model.faces import AgeEstimate
+from model.faces import ETHNICITIES, AgeEstimate
 from model.manifest import PresetManifest
 
 YOUNGEST: Final = 0.0
@@ -53,3 +55,23 @@ def bin_edges(ages: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     middle = (ages[1:] + ages[:-1]) / 2
     first, last = max(YOUNGEST, 2 * ages[0] - middle[0]), 2 * ages[-1] - middle[-1]
     return np.concatenate([[first], middle, [last]])
+
+
+def with_heads(
+    found: Sequence[AgeEstimate], outputs: npt.NDArray[np.float32], heads: Sequence[str]
+) -> list[AgeEstimate]:
+    """The estimates with what the optional heads say.
+
+    Args:
+        outputs: float32 [n, outputs of the heads side by side, in the order of `heads`].
+    """
+    completed = []
+    for estimate, row in zip(found, outputs.astype(float), strict=True):
+        gender, ethnicity, column = None, None, 0
+        for head in heads:
+            if head == "gender":
+                gender, column = float(row[column]), column + 1
+            else:
+                ethnicity, column = tuple(row[column : column + len(ETHNICITIES)]), column + len(ETHNICITIES)
+        completed.append(dataclasses.replace(estimate, gender=gender, ethnicity=ethnicity))
+    return completed

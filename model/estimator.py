@@ -5,6 +5,7 @@ estimate does not depend on what else is in its batch. Not thread-safe: one thre
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import FatalError
-from model.arrays import load_arrays
 from model.backend import Predict, compile_predict
-from model.distribution import estimates
+from model.distribution import estimates, with_heads
 from model.faces import AgeEstimate
 from model.manifest import PresetManifest
 from model.network import BUILDERS
-from model.weights import checked_path
+from model.preset_weights import preset_arrays
 
 WARM_RUNS: Final = 5
 """Timed runs of every size in the warm-up; their median is the first answer of `batch_ms`."""
@@ -36,27 +36,32 @@ class AgeEstimator:
         manifest: the preset, from `model.manifest.load_preset`.
         weights_dir: folder of the weight files, `model.weights.weights_folder(cache)`.
         batch_sizes: fixed sizes, ascending, each >= 1.
+        heads: answers wanted besides the age, of the manifest's `heads`.
 
     Raises:
-        FatalError: weights missing or not the manifest's, no such architecture, or sizes not ascending.
+        FatalError: weights missing or not the manifest's, no such architecture or head, or sizes not ascending.
     """
 
-    def __init__(self, manifest: PresetManifest, weights_dir: Path, batch_sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self, manifest: PresetManifest, weights_dir: Path, batch_sizes: tuple[int, ...], heads: Sequence[str] = ()
+    ) -> None:
         if not batch_sizes or list(batch_sizes) != sorted(set(batch_sizes)) or batch_sizes[0] < 1:
             raise FatalError(f"batch sizes must be ascending positive numbers, got {batch_sizes}")
         if manifest.architecture not in BUILDERS:
             raise FatalError(
                 f"preset {manifest.name!r} wants architecture {manifest.architecture!r}, known: {', '.join(BUILDERS)}"
             )
-        self.manifest = manifest
-        self.batch_sizes = batch_sizes
-        arrays, source = load_arrays(checked_path(manifest.weights.name, weights_dir))
-        if source != manifest.weights.sha256:
+        unknown = set(heads) - set(manifest.heads)
+        if unknown:
             raise FatalError(
-                f"preset {manifest.name!r} was made for weights {manifest.weights.sha256}, found {source}: "
-                "preset and weights list of this release do not fit"
+                f"preset {manifest.name!r} cannot answer {', '.join(sorted(unknown))}: it knows "
+                f"{', '.join(manifest.heads) or 'nothing but ages'}; change model.heads or model.preset"
             )
-        self._network = BUILDERS[manifest.architecture](arrays)
+        self.manifest = manifest
+        self._heads = tuple(head for head in manifest.heads if head in heads)
+        self.batch_sizes = batch_sizes
+        arrays = preset_arrays(manifest, weights_dir)
+        self._network = BUILDERS[manifest.architecture](arrays, manifest.input_size, self._heads)
         self._predict: dict[int, Predict] = {}
         self._ms: dict[int, float] = {}
 
@@ -88,16 +93,19 @@ class AgeEstimator:
             ValueError: another shape or type.
             FatalError: not warmed up.
         """
-        return estimates(self.probabilities(chips), self.manifest)
+        answers = self.probabilities(chips)
+        bins = len(self.manifest.bins)
+        found = estimates(answers[:, :bins], self.manifest)
+        return with_heads(found, answers[:, bins:], self._heads) if self._heads else found
 
     def probabilities(self, chips: Chips) -> npt.NDArray[np.float32]:
-        """The network's output float32 [n, bins] for `predict`'s input; same errors."""
+        """The network's output float32 [n, bins and the heads' outputs] for `predict`'s input; same errors."""
         side = self.manifest.input_size
         if chips.ndim != 4 or chips.shape[1:] != (side, side, 3) or chips.dtype != np.uint8:
             raise ValueError(f"chips must be uint8 [n, {side}, {side}, 3], got {chips.dtype} {list(chips.shape)}")
         largest = self.batch_sizes[-1]
         parts = [self._run(chips[start : start + largest]) for start in range(0, len(chips), largest)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.manifest.bins)), dtype=np.float32)
+        return np.concatenate(parts) if parts else np.empty((0, self._network.output_shape[-1]), dtype=np.float32)
 
     def batch_ms(self, size: int) -> float:
         """How long one batch of the fixed size `size` takes now, ms (running mean, first the warm-up's median).

@@ -5,9 +5,14 @@ All coordinates are pixels of the picture the face was found in, x to the right,
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+ETHNICITIES: Final = ("White", "Black", "Asian", "Indian", "Others")
+"""UTKFace's five groups, in the order of its file names: what the optional ethnicity head was taught. They are other
+people's impressions of photographs, not what anybody says of themselves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +63,8 @@ class AgeEstimate:
         low, high: the interval, years, low <= years <= high.
         coverage: share of faces whose true age the interval is calibrated to hold, 0..1.
         spread: standard deviation of the predicted distribution over ages, years.
+        gender: probability of male, None unless switched on.
+        ethnicity: probabilities of `ETHNICITIES`, None unless switched on.
     """
 
     years: float
@@ -65,6 +72,8 @@ class AgeEstimate:
     high: float
     coverage: float
     spread: float
+    gender: float | None = None
+    ethnicity: tuple[float, ...] | None = None
 
 
 class AbstentionReason(StrEnum):

@@ -5,6 +5,7 @@ Guarantee: a manifest with an unknown, missing or impossible value is refused, n
 
 import hashlib
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,13 +14,19 @@ from contracts.errors import FatalError
 
 PACKAGE: Final = "model.presets"
 MANIFEST: Final = "manifest.json"
+HEADS: Final = frozenset({"gender", "ethnicity"})
+"""Answers a preset may give besides the age."""
 
 
 class WeightsRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which weights a preset runs: the name in `model.weights.WEIGHTS` and the sha256 of the published file."""
+    """Which weights a preset runs, and the sha256 of their file.
+
+    Fetched ones have a `name` in `model.weights.WEIGHTS`; those that come with Mairror a `file` beside the manifest.
+    """
 
     name: str
     sha256: str
+    file: str = ""
 
 
 class Normalisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +79,7 @@ class PresetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         padding: margin around the mean face, as a share of its size (dlib's meaning).
         bins: age of each output of the network, years, ascending.
         terms: one sentence people see about what the estimate is and is not.
+        heads: answers it can give besides the age, of `model.two_scale.HEADS`; each must be switched on.
         sha256: digest of the manifest file; names this exact preset in answers. The weights' digest, the version and
             the interval are inside, so any change of the preset changes it.
     """
@@ -89,11 +97,16 @@ class PresetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: str
     measured: tuple[Measurement, ...]
     terms: str
+    heads: tuple[str, ...] = ()
     sha256: str = ""
 
     def __post_init__(self) -> None:
         if list(self.bins) != sorted(set(self.bins)) or len(self.bins) < 2:
             raise ValueError("bins must be ascending ages, at least two")
+        if set(self.heads) - HEADS:
+            raise ValueError(f"heads must be of {', '.join(sorted(HEADS))}, got {', '.join(self.heads)}")
+        if Path(self.weights.file).name != self.weights.file:
+            raise ValueError(f"weights.file must be a file beside the manifest, got {self.weights.file!r}")
         if not 16 <= self.input_size <= 512:
             raise ValueError(f"input_size must be 16..512 pixels, got {self.input_size}")
         if (

@@ -5,7 +5,7 @@ Keras is imported inside functions, so that reading this module costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -140,14 +140,16 @@ def _get(weights: Weights, name: str) -> Array:
     return np.asarray(weights[name], dtype=np.float32)
 
 
-def _build_two_scale(weights: Weights) -> keras.Model:
-    from model.two_scale import build_two_scale
+def _build_two_scale(weights: Weights, size: int, heads: Sequence[str]) -> keras.Model:
+    from model.two_scale import build_two_scale, in_one_row
 
-    return build_two_scale(weights)
+    network = build_two_scale(weights, ("age", *heads), size)
+    return in_one_row(network, heads) if heads else network
 
 
-BUILDERS: Final[Mapping[str, Callable[[Weights], keras.Model]]] = {
-    "cydral-resnet10": build_cydral,
+BUILDERS: Final[Mapping[str, Callable[[Weights, int, Sequence[str]], keras.Model]]] = {
+    "cydral-resnet10": lambda weights, _size, _heads: build_cydral(weights),
     "mairror-two-scale": _build_two_scale,
 }
-"""How a manifest's `architecture` becomes a network."""
+"""How a manifest's `architecture` becomes a network: from weights, side of the chip and the optional heads wanted to
+RGB [n, size, size, 3] -> [n, bins and the heads' outputs behind them]."""

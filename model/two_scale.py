@@ -44,7 +44,7 @@ DROPOUT: Final = 0.3
 """While training only."""
 
 HEADS: Final = {"gender": 1, "ethnicity": 5}
-"""Optional outputs and their sizes: probability of male, probabilities in `model.training.samples.ETHNICITIES`."""
+"""Optional outputs and their sizes: probability of male, probabilities in `model.faces.ETHNICITIES`."""
 
 
 def shrink_matrix(size: int, padding: float, small: int, small_padding: float) -> npt.NDArray[np.float32]:
@@ -109,3 +109,11 @@ def build_two_scale(weights: Weights | None, heads: Sequence[str] = ("age",), si
         left_out = {name for head in HEADS if head not in heads for name in (head, f"{head}_hidden")}
         fill(model, {name: array for name, array in weights.items() if name.split("/")[0] not in left_out})
     return model
+
+
+def in_one_row(network: Any, heads: Sequence[str]) -> keras.Model:
+    """The network with its dictionary of outputs side by side: ages [n, 101], then the heads in the given order."""
+    import keras
+
+    rows = [network.get_layer(name).output for name in ("age", *heads)]
+    return keras.Model(network.input, keras.layers.Concatenate(name="answers")(rows), name=network.name)

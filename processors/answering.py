@@ -3,8 +3,22 @@
 import time
 from collections.abc import Sequence
 
+from msgspec import UNSET, UnsetType
+
 from contracts import ids
-from contracts.answers import Abstained, Age, Answer, Box, Face, FrameInfo, ModelInfo, QualityInfo, Timing
+from contracts.answers import (
+    Abstained,
+    Age,
+    Answer,
+    Box,
+    Ethnicity,
+    Face,
+    FrameInfo,
+    Gender,
+    ModelInfo,
+    QualityInfo,
+    Timing,
+)
 from model.faces import Abstention, AgeEstimate, Detection, Quality
 from model.manifest import PresetManifest
 from processors.frames import Held
@@ -59,7 +73,22 @@ def face_of(
         quality=_quality(quality),
         age=age,
         abstained=Abstained(abstention.reason.value, abstention.detail) if abstention else None,
+        gender=UNSET if abstention else _gender(estimate),
+        ethnicity=UNSET if abstention else _ethnicity(estimate),
     )
+
+
+def _gender(estimate: AgeEstimate) -> Gender | UnsetType:
+    if estimate.gender is None:
+        return UNSET
+    male = round(estimate.gender, 3)
+    return Gender(female=round(1 - male, 3), male=male)
+
+
+def _ethnicity(estimate: AgeEstimate) -> Ethnicity | UnsetType:
+    if estimate.ethnicity is None:
+        return UNSET
+    return Ethnicity(*(round(min(1.0, share), 3) for share in estimate.ethnicity))
 
 
 def _quality(quality: Quality) -> QualityInfo:

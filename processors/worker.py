@@ -50,7 +50,9 @@ def build_pipeline(settings: Settings) -> Pipeline:
     manifest = load_preset(settings.model.preset)
     yunet = path_of("yunet", settings.cache)
     edge, score = settings.model.detector_edge, settings.model.detector_score
-    estimator = AgeEstimator(manifest, weights_folder(settings.cache), settings.processor.batch_sizes)
+    estimator = AgeEstimator(
+        manifest, weights_folder(settings.cache), settings.processor.batch_sizes, settings.model.heads
+    )
     pipeline = Pipeline(
         FaceDetector(yunet, edge, score),
         ThoroughDetector(yunet, edge, score),

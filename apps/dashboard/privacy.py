@@ -1,5 +1,6 @@
 """What we promise about pictures and people: sentences, each with the test that proves it; times from the topics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.topics import AGES, CORRECTIONS, FRAMES_LIVE, FRAMES_UPLOAD, Topic
@@ -22,8 +23,10 @@ def duration(topic: Topic, factor: float = 1.0) -> str:
     raise AssertionError("the last limit is infinite")
 
 
-def promises() -> list[Promise]:
-    """All of them, in the order they are shown."""
+def promises(heads: Sequence[str] = ()) -> list[Promise]:
+    """All of them, in the order they are shown; `heads` are what is guessed besides the age."""
+    besides = f", and guesses of {' and '.join(heads)}, switched on here" if heads else ""
+    never = ", ".join(f"no {word}" for word in ("picture", "name", "gender", "ethnicity") if word not in heads)
     running = "tests/kafka/test_failures.py::test_nothing_on_a_running_stream_is_older_than_one_and_a_half_retentions"
     return [
         Promise(
@@ -36,7 +39,7 @@ def promises() -> list[Promise]:
             "tests/apps/dashboard/test_pages.py::test_promised_times_are_those_of_the_topics",
         ),
         Promise(
-            "An answer holds boxes, landmarks and ages: no picture, no name, no gender, no origin of a person.",
+            f"An answer holds boxes, landmarks and ages{besides}: {never}.",
             "tests/apps/dashboard/test_pages.py::test_an_answer_holds_nothing_else_about_a_person",
         ),
         Promise(

@@ -52,12 +52,21 @@ def card(face: Face, crop: bytes = b"", words: str = "") -> str:
     if face.age is not None:
         years, low, high = face.age.for_people()
         sure = f"{face.age.coverage * 100:.0f} % sure: {low:.0f} to {high:.0f}"
-        age = f"<b>{years:.0f}</b><span>years<small>{sure}</small></span>"
+        age = f"<b>{years:.0f}</b><span>years<small>{sure}</small>{_others(face)}</span>"
         return f'<div class="card{seen}">{picture}{age}</div>'
     reason = REASONS[face.abstained.reason] if face.abstained else "no age"
     detail = face.abstained.detail if face.abstained else ""
     why = f"<b>?</b><span>{escape(reason)}<small>{escape(detail)}</small></span>"
     return f'<div class="card unsure{seen}">{picture}{why}</div>'
+
+
+def _others(face: Face) -> str:
+    """What else was guessed, where the operator switched it on: `82 % female`, `70 % asian`."""
+    groups = [
+        msgspec.structs.asdict(group) for group in (face.gender, face.ethnicity) if isinstance(group, msgspec.Struct)
+    ]
+    likeliest = [max(shares.items(), key=lambda item: item[1]) for shares in groups]
+    return "".join(f"<small>{share:.0%} {name}</small>".replace("%", " %") for name, share in likeliest)
 
 
 def refusal(outcome: Outcome) -> str:

@@ -3,7 +3,6 @@
 Every reader takes the data set's name and place and gives a `Manifest`: samples, and the entries it could not use.
 """
 
-import csv
 import datetime as dt
 import importlib
 import re
@@ -15,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from contracts.errors import FatalError, InvalidInput, Reason
+from model.evaluation.labels import records
+from model.faces import ETHNICITIES
 from model.training.archives import PictureStore
 from model.training.samples import (
-    ETHNICITIES,
     GENDERS,
     SPLITS,
     Manifest,
@@ -88,17 +88,8 @@ def read_csv(name: str, place: Path) -> Manifest:
     A column `archive` names the source of each row (without .zip); else every row belongs to `name`.
     """
     manifest = Manifest()
-    try:
-        file = place.open(newline="", encoding="utf-8-sig")
-    except OSError as error:
-        raise InvalidInput(Reason.EMPTY, f"{place}: {error.strerror}") from error
-    with file:
-        reader = csv.DictReader(file, restval="")
-        missing = {"path", "age"} - set(reader.fieldnames or ())
-        if missing:
-            raise InvalidInput(Reason.BAD_BODY, f"{place} has no column {', '.join(sorted(missing))}")
-        for record in reader:
-            manifest.add(_csv_row(name, place, record, reader.line_num))
+    for line, record in records(place, {"path", "age"}):
+        manifest.add(_csv_row(name, place, record, line))
     return manifest
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.training.samples import ETHNICITIES, Sample
+from model.faces import ETHNICITIES
+from model.training.samples import Sample
 
 SMALLEST: Final = 1e-7
 """Keeps logarithms finite."""

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.evaluation.figures import Judged, summary
-from model.faces import AgeEstimate
+from model.faces import ETHNICITIES, AgeEstimate
 from model.training.augmentation import plain
 from model.training.preparation import Prepared, State
-from model.training.samples import ETHNICITIES, Sample
+from model.training.samples import Sample
 
 ADULT: Final = 16.0
 """Gender is measured from this age on, years: nobody can tell a baby's from its face."""

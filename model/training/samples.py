@@ -19,9 +19,6 @@ OLDEST: Final = 116.0
 GENDERS: Final = ("F", "M")
 """The two values the public data sets label; the network's gender output is the probability of the second."""
 
-ETHNICITIES: Final = ("White", "Black", "Asian", "Indian", "Others")
-"""UTKFace's five groups, in the order of its file names; also the order of the network's ethnicity outputs."""
-
 SPLITS: Final = ("train", "validation", "calibration")
 
 

@@ -53,7 +53,7 @@ def page() -> None:
     st.subheader("Limits")
     st.markdown("\n".join(f"- {limit}" for limit in limits(settings)))
     st.subheader("Privacy")
-    st.markdown("\n".join(f"- {promise.sentence}" for promise in promises()))
+    st.markdown("\n".join(f"- {promise.sentence}" for promise in promises(settings.model.heads)))
 
 
 def _model(manifest: PresetManifest) -> None:
