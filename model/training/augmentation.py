@@ -72,6 +72,15 @@ def plain(chips: Picture, size: int) -> Picture:
     return np.ascontiguousarray(chips[..., margin : margin + size, margin : margin + size, :])
 
 
+def shrunk_to(picture: Picture, side: int) -> Picture:
+    """[..., side, side, 3]: one chip or several made smaller by areas; as they are when they have that side."""
+    if picture.shape[-2] == side:
+        return picture
+    if picture.ndim == 4:
+        return np.stack([shrunk_to(one, side) for one in picture]) if len(picture) else picture[:, :side, :side]
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def _placed(chip: Picture, size: int, how: Augmentation, rng: Generator) -> Picture:
     """Turned, scaled, shifted and perhaps mirrored, sampled once."""
     angle = np.deg2rad(rng.uniform(-how.turn, how.turn))

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.training.augmentation import Augmentation, augmented
+from model.training.augmentation import Augmentation, augmented, shrunk_to
 
 Picture = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -36,6 +36,8 @@ class FaceSource:
     size: int
     augmentation: Augmentation
     seed: int
+    shrink_to: int = 0
+    """Side the network sees; 0 is `size`."""
 
 
 def sampling_shares(ages: Values, power: float) -> Values:
@@ -83,11 +85,14 @@ def batches(
         indices = source.chosen[positions[start : start + batch]]
         chips = np.stack(
             [
-                augmented(
-                    source.chips[index],
-                    source.size,
-                    source.augmentation,
-                    np.random.default_rng([source.seed, epoch, 1, start + offset]),
+                shrunk_to(
+                    augmented(
+                        source.chips[index],
+                        source.size,
+                        source.augmentation,
+                        np.random.default_rng([source.seed, epoch, 1, start + offset]),
+                    ),
+                    source.shrink_to or source.size,
                 )
                 for offset, index in enumerate(indices)
             ]

@@ -86,6 +86,18 @@ class Losses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ethnicity: float = 0.2
 
 
+class Distilled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a smaller network learns from a larger one of ours.
+
+    Attributes:
+        preset: the larger one; the run begins from its weights.
+        share: its part in the targets, 0..1; the labels have the rest.
+    """
+
+    preset: str
+    share: float = 0.7
+
+
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All a run depends on.
 
@@ -94,6 +106,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         threads: threads of the network; `prepare_threads` of the augmentation.
         precision: `mixed_bfloat16` (processors with AMX or AVX512-BF16, and GPUs), `mixed_float16` or `float32`.
         heads: optional outputs besides the age.
+        size: side of the prepared chips, pixels; shrink_to: side the network sees, where it is smaller (0: `size`).
+        distilled: learn from a larger network of ours; the stage of the head falls away.
         sha256: of the file; part of the run's folder, so that another configuration never continues a run.
     """
 
@@ -111,7 +125,14 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head: HeadStage = HeadStage()
     fine: FineStage = FineStage()
     losses: Losses = Losses()
+    shrink_to: int = 0
+    distilled: Distilled | None = None
     sha256: str = ""
+
+    @property
+    def seen_size(self) -> int:
+        """Side of what the network sees, pixels."""
+        return self.shrink_to or self.size
 
     def __post_init__(self) -> None:
         unknown = [one.format for one in self.data.sets if one.format not in READERS]
@@ -121,6 +142,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("data.sets is empty")
         if not 0 <= self.data.power <= 1:
             raise ValueError(f"data.power must be 0 to 1, got {self.data.power}")
+        if self.shrink_to > self.size:
+            raise ValueError(f"shrink_to must not be above size {self.size}, got {self.shrink_to}")
         if set(self.heads) - set(HEADS):
             raise ValueError(f"heads must be of {', '.join(HEADS)}, got {', '.join(self.heads)}")
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):

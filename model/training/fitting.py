@@ -115,23 +115,33 @@ def fit_epoch(
     """One epoch of the second stage; `progress` carries step and running mean, and is moved on by it.
 
     Returns:
-        The row of the history: epoch, step and mean loss.
+        The row of the history: epoch, step, mean loss and mean error on the augmented faces, years.
     """
     stage = config.fine
+    network.reset_metrics()  # Keras reports means since the last reset, not of the batch
     positions = drawn(source, progress.epoch, stage.faces, config.data.power)
     per_epoch = stage.faces // stage.batch
-    losses = []
+    found: dict[str, Any] = {}
     for indices, chips in batches(source, progress.epoch, positions, stage.batch, config.prepare_threads):
         network.optimizer.learning_rate = rate_at(progress.step, stage.epochs * per_epoch, stage.rate, stage.warm_up)
         truths, weights = lesson.of(indices)
         found = network.train_on_batch(chips.astype(np.float32), truths, sample_weight=weights, return_dict=True)
-        losses.append(float(found["loss"]))
         progress.step += 1
         if progress.step % AVERAGE_EVERY == 0:
             _average(progress, network.get_weights(), stage.average)
-        tell(progress.step, {"fine/loss": losses[-1]})
+        tell(progress.step, {"fine/loss": float(found["loss"]), "fine/mae": years_off_in(found)})
     progress.epoch += 1
-    return {"epoch": progress.epoch, "step": progress.step, "loss": float(np.mean(losses))}
+    return {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "loss": float(found["loss"]),
+        "train_mae": years_off_in(found),
+    }
+
+
+def years_off_in(found: Mapping[str, Any]) -> float:
+    """The metric `losses.years_off`; Keras puts the output's name before it where there are several."""
+    return float(found.get("age_years_off", found.get("years_off", math.nan)))
 
 
 def _average(progress: Progress, weights: list[npt.NDArray[Any]], steps: int) -> None:

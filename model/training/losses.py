@@ -38,6 +38,15 @@ class AgeLoss:
         return entropy + self._years * ops.abs(mean - label)
 
 
+def years_off(truth: Any, predicted: Any) -> Any:
+    """Distance of the mean of each distribution from the label, years [n]; arguments as `AgeLoss`."""
+    from keras import ops
+
+    bins = predicted.shape[-1]
+    predicted = ops.cast(predicted, "float32")
+    return ops.abs(ops.sum(predicted * ops.arange(bins, dtype="float32"), axis=-1) - truth[:, bins])
+
+
 def age_truth(target: npt.NDArray[np.float32], ages: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """[n, bins + 1] for `AgeLoss`. The means are drawn to the label itself, not to the softened target's mean."""
     return np.concatenate([target, ages[:, None].astype(np.float32)], axis=1)
@@ -59,7 +68,11 @@ def other_truths(samples: list[Sample], heads: tuple[str, ...]) -> tuple[Truths,
 
 
 def compile_losses(heads: tuple[str, ...], years: float, shares: dict[str, float]) -> dict[str, Any]:
-    """The arguments `loss` and `loss_weights` of Keras's `compile` for the age and the optional heads."""
+    """The arguments `loss`, `loss_weights` and `metrics` of Keras's `compile` for the age and the optional heads."""
     named = {"gender": "binary_crossentropy", "ethnicity": "categorical_crossentropy"}
     losses = {"age": AgeLoss(years), **{head: named[head] for head in heads}}
-    return {"loss": losses, "loss_weights": {"age": 1.0, **{head: shares[head] for head in heads}}}
+    return {
+        "loss": losses,
+        "loss_weights": {"age": 1.0, **{head: shares[head] for head in heads}},
+        "metrics": {"age": [years_off]},
+    }

@@ -17,10 +17,14 @@ import numpy.typing as npt
 from contracts.errors import InvalidInput, Reason
 from model.arrays import load_arrays
 from model.backend import configure_backend
+from model.manifest import load_preset
+from model.mobilenet import fill
 from model.network import cydral_kernels
+from model.preset_weights import preset_arrays
 from model.training import checkpoint
 from model.training.batches import FaceSource
 from model.training.config import TrainingConfig, load_config
+from model.training.distilling import larger_answers
 from model.training.export import export
 from model.training.fitting import Lesson, fit_epoch, fit_head, prepare_fine
 from model.training.losses import age_truth, other_truths
@@ -30,7 +34,7 @@ from model.training.recording import Recorder
 from model.training.targets import implausible_labels, targets
 from model.training.teacher_weights import faceres_deep
 from model.two_scale import AGES, build_two_scale
-from model.weights import path_of
+from model.weights import path_of, weights_folder
 
 TELL_EVERY: Final = 20
 """Steps between two records of the loss."""
@@ -50,7 +54,7 @@ def train(path: Path, cache: Path, watcher: Watcher) -> dict[str, Any]:
     config = load_config(path)
     configure_backend(config.threads)
     material = gather(config, path, cache, watcher)
-    folder = cache / "training" / "runs" / f"{path.stem}-{config.sha256[:12]}"
+    folder = run_folder(config, path, cache)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(path.read_text())
     network, history = learn(config, material, cache, folder, watcher)
@@ -67,6 +71,11 @@ def train(path: Path, cache: Path, watcher: Watcher) -> dict[str, Any]:
     return {"weights": str(weights), **report}
 
 
+def run_folder(config: TrainingConfig, path: Path, cache: Path) -> Path:
+    """Where a configuration's run is kept."""
+    return cache / "training" / "runs" / f"{path.stem}-{config.sha256[:12]}"
+
+
 def learn(
     config: TrainingConfig, material: Material, cache: Path, folder: Path, watcher: Watcher
 ) -> tuple[Any, list[dict[str, Any]]]:
@@ -75,12 +84,13 @@ def learn(
 
     keras.utils.set_random_seed(config.seed)
     network = begin(config, cache)
-    lesson, source = lesson_of(config, material)
+    lesson, source = lesson_of(config, material, cache, watcher)
     recorder, progress = Recorder(folder), checkpoint.load(folder)
     if progress is None:
         progress = checkpoint.Progress()
-        steps = config.head.epochs * max(1, len(source.chosen) // config.head.batch)
-        fit_head(network, material.seen.features, source, lesson, config, _teller(recorder, watcher, "head", steps))
+        if config.distilled is None:
+            steps = config.head.epochs * max(1, len(source.chosen) // config.head.batch)
+            fit_head(network, material.seen.features, source, lesson, config, _teller(recorder, watcher, "head", steps))
         prepare_fine(network, config)
         progress.weights = network.get_weights()
         _judge(network, material, config, progress, recorder, watcher, {"epoch": 0, "step": 0})
@@ -101,15 +111,18 @@ def learn(
         _judge(network, material, config, progress, recorder, watcher, row)
         checkpoint.save(folder, progress)
     keras.config.set_dtype_policy("float32")
-    final = build_two_scale(None, ("age", *config.heads), config.size)
+    final = build_two_scale(None, ("age", *config.heads), config.seen_size)
     final.set_weights(progress.best_weights)
     final.set_weights([array.astype(np.float16).astype(np.float32) for array in final.get_weights()])
     return final, progress.history
 
 
 def begin(config: TrainingConfig, cache: Path) -> Any:
-    """The network with the published trunks and a new head."""
-    network = build_two_scale(None, ("age", *config.heads), config.size)
+    """The network with the published trunks and a new head; a distilled one with all that its teacher knows."""
+    network = build_two_scale(None, ("age", *config.heads), config.seen_size)
+    if config.distilled is not None:
+        fill(network, preset_arrays(load_preset(config.distilled.preset), weights_folder(cache)))
+        return network
     arrays = faceres_deep(cache)
     coarse = cydral_kernels(load_arrays(path_of("cydral", cache))[0])
     for layer in network.layers:
@@ -121,7 +134,7 @@ def begin(config: TrainingConfig, cache: Path) -> Any:
     return network
 
 
-def lesson_of(config: TrainingConfig, material: Material) -> tuple[Lesson, FaceSource]:
+def lesson_of(config: TrainingConfig, material: Material, cache: Path, watcher: Watcher) -> tuple[Lesson, FaceSource]:
     """What is to be answered for every entry, and the faces to learn from: of the split `train`, with labels that
     are not implausible."""
     samples = material.manifest.samples
@@ -131,8 +144,22 @@ def lesson_of(config: TrainingConfig, material: Material) -> tuple[Lesson, FaceS
     every = {"age": np.ones(len(samples), dtype=np.float32), **weights}
     chosen = material.indices("train", config.data.leave_out)
     doubted = implausible_labels(ages[chosen], material.seen.estimates()[chosen], config.softening.implausible)
-    source = FaceSource(material.prepared.chips, chosen[~doubted], ages, config.size, config.augmentation, config.seed)
-    return Lesson({"age": age_truth(target, ages), **others}, every), source
+    source = FaceSource(
+        material.prepared.chips,
+        chosen[~doubted],
+        ages,
+        config.size,
+        config.augmentation,
+        config.seed,
+        config.seen_size,
+    )
+    years = ages
+    if config.distilled is not None:
+        answers = larger_answers(config.distilled.preset, material, cache, watcher)
+        share = config.distilled.share
+        target = (1 - share) * target + share * answers
+        years = (1 - share) * ages + share * (answers @ np.arange(AGES))
+    return Lesson({"age": age_truth(target, years), **others}, every), source
 
 
 def _filled(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -145,7 +172,7 @@ def measured(network: Any, material: Material, config: TrainingConfig) -> dict[s
     indices = material.indices("validation")
     if not len(indices):
         raise InvalidInput(Reason.EMPTY, "no face in the validation split: nothing to measure on")
-    outputs = outputs_of(network, material.prepared, indices, config.size)
+    outputs = outputs_of(network, material.prepared, indices, config.size, config.seen_size)
     samples = [material.manifest.samples[index] for index in indices]
     return figures_of(outputs, samples, material.prepared.state[indices])
 

@@ -1,0 +1,1 @@
+"""The preset `mairror-age-1`: its manifest and model card."""
