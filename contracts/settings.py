@@ -97,7 +97,7 @@ class ProcessorSettings(_Group):
 class ModelSettings(_Group):
     """Which model answers."""
 
-    preset: str = Field("cydral", pattern=r"^[a-z0-9-]+$", description="Age preset, a folder of model/presets.")
+    preset: str = Field("mairror-age-1", pattern=r"^[a-z0-9-]+$", description="Age preset, a folder of model/presets.")
     heads: Annotated[tuple[Literal["gender", "ethnicity"], ...], NoDecode] = Field(
         (),
         description="What is guessed besides the age, comma separated: gender, ethnicity. Empty: nothing, because "

@@ -52,8 +52,8 @@ class Curves(Struct, frozen=True, forbid_unknown_fields=True):
     validation_mae: list[Error]
 
     def __post_init__(self) -> None:
-        if not len(self.epochs) == len(self.train_mae) == len(self.validation_mae):
-            raise ValueError("epochs, train_mae and validation_mae must be equally long")
+        if not self.epochs or not len(self.epochs) == len(self.train_mae) == len(self.validation_mae):
+            raise ValueError("epochs, train_mae and validation_mae must be equally long and not empty")
 
 
 class TrainingData(Struct, frozen=True, forbid_unknown_fields=True):

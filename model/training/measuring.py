@@ -17,6 +17,9 @@ ADULT: Final = 16.0
 
 BATCH: Final = 64
 
+FEW: Final = 20
+"""Faces below which a decade says nothing about a network."""
+
 NORMAL_80: Final = 1.2816
 """Half an 80 % interval of a normal distribution, standard deviations. Not calibrated: a figure of training runs."""
 
@@ -79,5 +82,9 @@ def figures_of(outputs: Outputs, samples: Sequence[Sample], states: npt.NDArray[
 
 
 def score(figures: dict[str, Any]) -> float:
-    """What a run keeps its best weights by, years: half the error of all faces, half that of each decade alike."""
-    return (float(figures["mae"]) + float(figures["mae_balanced"])) / 2
+    """What a run keeps its best weights by, years: half the error of all faces, half that of each decade alike.
+
+    Decades of fewer than `FEW` faces do not count: two centenarians would choose the weights for everybody.
+    """
+    decades = [found["mae"] for found in figures["decades"].values() if found["n"] >= FEW]
+    return (float(figures["mae"]) + float(np.mean(decades or [figures["mae"]]))) / 2

@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy.typing as npt
 
 from contracts.errors import InvalidInput, Reason
 from contracts.settings import load_settings
-from model.arrays import load_arrays
+from model.arrays import load_arrays, save_arrays
 from model.distribution import estimates
 from model.evaluation.figures import Judged, figures
 from model.manifest import MANIFEST, PresetManifest
@@ -36,6 +35,7 @@ from model.training.material import Material, Watcher, gather
 from model.training.measuring import outputs_of
 from model.training.preparation import State
 from model.training.running import run_folder
+from model.training.tilting import find_slope, tilt_weights
 
 PRESETS: Final = Path(__file__).parent.parent / "presets"
 WEIGHTS: Final = "weights.npz"
@@ -57,8 +57,12 @@ def publish(path: Path, cache: Path, folder: Path, watcher: Watcher) -> dict[str
     if weights.stat().st_size > LARGEST:
         raise InvalidInput(Reason.TOO_MANY_BYTES, f"{weights} has {weights.stat().st_size} bytes, at most {LARGEST}")
     material = gather(config, path, cache, watcher)
-    shutil.copyfile(weights, folder / WEIGHTS)
     manifest = json.loads((folder / MANIFEST).read_text())
+    preset = msgspec.convert(manifest, PresetManifest)
+    slope = find_slope(answers_of(preset, weights, material, config, "calibration"))
+    arrays, source = load_arrays(weights)
+    (folder / WEIGHTS).write_bytes(save_arrays(tilt_weights(arrays, slope), source))
+    watcher.say(f"slope for old age: {slope} logits a decade")
     manifest["weights"] = {"name": config.name, "sha256": _digest(folder / WEIGHTS), "file": WEIGHTS}
     preset = msgspec.convert(manifest, PresetManifest)
     held = answers_of(preset, folder / WEIGHTS, material, config, "calibration")

@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +13,9 @@ from contracts.errors import FatalError
 from model.distribution import estimates
 from model.manifest import PresetManifest, load_preset, parse_manifest, preset_names
 from model.network import BUILDERS, CYDRAL_DIVISOR, CYDRAL_MEAN, CYDRAL_SIZE
-from model.weights import WEIGHTS
+from model.weights import WEIGHTS, file_digest
+
+PRESETS = Path(str(resources.files("model.presets")))
 
 
 def raw() -> dict[str, Any]:
@@ -26,7 +29,11 @@ def test_every_preset_loads_and_fits_the_code() -> None:
     for name in preset_names():
         preset = load_preset(name)
         assert preset.architecture in BUILDERS
-        assert WEIGHTS[preset.weights.name].sha256 == preset.weights.sha256
+        if preset.weights.file:
+            assert file_digest(PRESETS / name / preset.weights.file) == preset.weights.sha256
+            assert (PRESETS / name / preset.weights.file).stat().st_size <= 16_000_000
+        else:
+            assert WEIGHTS[preset.weights.name].sha256 == preset.weights.sha256
         assert len(preset.sha256) == 64
         assert preset.measured
         card = resources.files("model.presets").joinpath(name, "README.md").read_text()
