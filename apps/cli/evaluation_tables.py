@@ -31,7 +31,7 @@ def _show_first(name: str, report: dict[str, Any]) -> None:
     between = report["intervals"]
     holds = (
         f"interval holds {report['coverage']:.1%} ({_percents(between['coverage'])}), "
-        f"{report['width_over_mae']:.2f} errors wide; "
+        f"width {report['width']:.1f}, {report['width_over_mae'] or 0:.2f} errors; "
         if report["coverage"] is not None
         else ""
     )
@@ -144,34 +144,23 @@ def _show_sweeps(sweeps: dict[str, Any]) -> None:
 def _show_side_by_side(result: dict[str, Any]) -> None:
     both, everybody = result["side_by_side"], result["presets"] | result.get("rivals", {})
     common = both["found_by_all"]
-    table = _table(
-        f"side by side, {common['n']} faces found by all", "model", "error", "95 %", "decades the same", "0-9"
-    )
-    for column in (
-        "60+",
-        "bias",
-        "at first sight",
-        "not found",
-        "error, found by all",
-        f"{both['first']} less",
-        "95 %",
-    ):
+    title = f"side by side; {common['n']} faces found by all"
+    table = _table(title, "model", "error", "decades the same", "0-9", "60+", "bias", "at first sight", "not found")
+    for column in ("error, found by all", f"{both['first']} minus it"):
         table.add_column(column, justify="right")
     for name, report in everybody.items():
         against = both["against"].get(name)
         ages = [report["pooled"].get(one) for one in ("0-9", "60+")]
         table.add_row(
             name,
-            f"{report['mae']:.2f}",
-            _years(report["intervals"]["mae"]),
+            f"{report['mae']:.2f} ({_years(report['intervals']['mae'])})",
             f"{report['mae_balanced']:.2f}",
             *("-" if one is None else f"{one['mae']:.2f}" for one in ages),
             f"{report['bias']:+.2f}",
             f"{report['first_sight']:.1%}",
             f"{report['missed']:.1%}",
             f"{common['mae'][name]:.2f}" if common["n"] else "-",
-            f"{against['mae_less']:+.2f}" if against else "",
-            _years(against["mae_less_95"], "+") if against else "",
+            f"{against['mae_less']:+.2f} ({_years(against['mae_less_95'], '+')})" if against else "",
         )
     people.print(table)
 

@@ -73,8 +73,8 @@ class Bench:
         Raises:
             FatalError: no such preset, or its weights are not there.
         """
+        manifests = [load_preset(name) for name in presets]  # a wrong name is told before TensorFlow takes its time
         configure_backend(settings.processor.model_threads)
-        manifests = [load_preset(name) for name in presets]
         detector = PatientDetector(
             path_of("yunet", settings.cache), settings.model.detector_edge, settings.model.detector_score
         )
