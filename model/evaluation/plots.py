@@ -22,15 +22,18 @@ def _by_decade(figure: Figure, figures: Report, theme: Theme, key: str) -> Axes:
         values = [one[key] for one in report["decades"].values()]
         between = np.array([one["intervals"][key] for one in report["decades"].values()])
         line(axes, places, values, colour, ours, name)
+        few = [one for one in places if not report["decades"][str(one)]["enough"]]
+        heights = [report["decades"][str(one)][key] for one in few]
+        axes.plot(few, heights, "o", markersize=4.5, markerfacecolor=theme.surface, markeredgecolor=colour)
         if ours:
             axes.fill_between(places, between[:, 0], between[:, 1], color=colour, alpha=0.16, linewidth=0)
         decades |= set(places)
     first = next(iter(figures["presets"].values()))["decades"]
     ticks = sorted(decades)
     axes.set_xticks(ticks, [f"{one}-{one + 9}\n{first.get(str(one), {'n': 0})['n']}" for one in ticks])
-    axes.set_xlabel("true age, and number of faces; band: 95 % interval")
+    axes.set_xlabel("true age, and number of faces; hollow: fewer than 100; band: 95 % interval")
     axes.grid(visible=False, axis="x")
-    figure.legend(loc="outside upper right", ncols=3)
+    figure.legend(loc="outside upper right", ncols=4)
     return axes
 
 
@@ -152,7 +155,7 @@ def _sweeps(figure: Figure, figures: Report, theme: Theme) -> bool:
         axes.set_xticks(list(places), [f"{level['level']:g}" for level in one["levels"]])
         axes.grid(visible=False, axis="x")
         axes.set_title(f"{knob}{', ' + one['unit'] if one['unit'] else ''}", fontsize=10)
-        axes.set_ylim(bottom=0)
+    grid.flat[0].set_ylim(bottom=0)  # all panels share it; earlier it would end the search for the highest value
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3)
     figure.supylabel("mean absolute error, years (dashed: untouched)", fontsize=10, color=theme.quiet)
@@ -171,9 +174,17 @@ def _confusion(figure: Figure, figures: Report, theme: Theme) -> bool:
     for axes, (name, head, one) in zip(figure.subplots(1, len(found), squeeze=False).flat, found, strict=True):
         counts = np.array(one["table"], dtype=np.float64)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        axes.pcolormesh(shares, cmap=colours, vmin=0, vmax=1, edgecolors=theme.surface, linewidth=2)
+        axes.pcolormesh(shares, cmap=colours, vmin=0, vmax=1.5, edgecolors=theme.surface, linewidth=2)
         for (row, column), share in np.ndenumerate(shares):
-            axes.text(column + 0.5, row + 0.5, f"{share:.0%}", ha="center", va="center", color=theme.ink, fontsize=9)
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                f"{share:.0%}" if counts[row].any() else "-",
+                ha="center",
+                va="center",
+                color=theme.ink,
+                fontsize=9,
+            )
         axes.set_xticks(np.arange(len(one["labels"])) + 0.5, one["labels"])
         axes.set_yticks(np.arange(len(one["labels"])) + 0.5, one["labels"])
         axes.grid(visible=False)

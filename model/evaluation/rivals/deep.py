@@ -4,12 +4,13 @@ No program installs it this way: it is the best that published network gives, an
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from model.alignment import chip
+from model.backend import compile_predict
 from model.evaluation.finding import PatientDetector, main_face
 from model.evaluation.looking import whole
 from model.mobilenet import TEACHER_BINS, TEACHER_SIZE, build_faceres_deep
@@ -34,14 +35,17 @@ class FaceresDeep:
 
     def __init__(self, cache: Path, detector: PatientDetector) -> None:
         self._detector = detector
-        self._network: Any = build_faceres_deep(faceres_deep(cache), TEACHER_SIZE)
+        import keras
+
+        network = build_faceres_deep(faceres_deep(cache), TEACHER_SIZE)
+        self._ages = compile_predict(keras.Model(network.inputs, network.output["age"]), 1, TEACHER_SIZE)
 
     def answer(self, bgr: Picture) -> tuple[float, int]:
         """See `asking.Rival`."""
         found = self._detector.find(bgr)
         face = main_face(found.faces, bgr.shape[1], bgr.shape[0])
         rgb = whole(bgr, TEACHER_SIZE) if face is None else chip(bgr, face.landmarks, TEACHER_SIZE, PADDING)
-        ages = np.asarray(self._network(rgb[None].astype(np.float32), training=False)["age"])[0]
+        ages = np.asarray(self._ages(rgb[None]))[0]
         return float(ages @ np.arange(TEACHER_BINS)), NOT_FOUND if face is None else min(found.step, 1)
 
     def close(self) -> None:
