@@ -10,15 +10,13 @@ import numpy as np
 
 from model.evaluation.bootstrap import DRAWS, mean_interval
 from model.evaluation.figures import Judged
+from model.faces import ETHNICITIES
 
 ADULT: Final = 16.0
 """Gender is judged from this age on, years."""
 
 GENDERS: Final = ("F", "M")
 """Labels; the answer is the probability of the second."""
-
-ETHNICITIES: Final = ("White", "Black", "Asian", "Indian", "Others")
-"""Labels, in the order of the answer's probabilities."""
 
 
 def confusions(faces: Sequence[Judged], draws: int = DRAWS, seed: int = 0) -> dict[str, dict[str, Any]]:
@@ -28,14 +26,14 @@ def confusions(faces: Sequence[Judged], draws: int = DRAWS, seed: int = 0) -> di
         For `gender` and `ethnicity`: labels, table (rows: label, columns: answer, counts), n, right (share), right_95.
     """
     gender = [
-        (GENDERS.index(face.groups["gender"]), int(face.gender_p > 0.5))
+        (GENDERS.index(face.groups["gender"]), int(face.estimate.gender > 0.5))
         for face in faces
-        if face.gender_p is not None and face.groups.get("gender") in GENDERS and face.age >= ADULT
+        if face.estimate.gender is not None and face.groups.get("gender") in GENDERS and face.age >= ADULT
     ]
     ethnicity = [
-        (ETHNICITIES.index(face.groups["ethnicity"]), int(np.argmax(face.ethnicity_p)))
+        (ETHNICITIES.index(face.groups["ethnicity"]), int(np.argmax(face.estimate.ethnicity)))
         for face in faces
-        if face.ethnicity_p is not None and face.groups.get("ethnicity") in ETHNICITIES
+        if face.estimate.ethnicity is not None and face.groups.get("ethnicity") in ETHNICITIES
     ]
     heads = (("gender", GENDERS, gender), ("ethnicity", ETHNICITIES, ethnicity))
     return {name: _table(labels, pairs, draws, seed) for name, labels, pairs in heads if pairs}

@@ -37,10 +37,6 @@ class Judged:
     abstained: str | None
     """Reason code, or None."""
     groups: dict[str, str]
-    gender_p: float | None = None
-    """Probability of "M", where the preset answers that."""
-    ethnicity_p: tuple[float, ...] | None = None
-    """Probabilities in the order of `model.evaluation.confusion.ETHNICITIES`, where the preset answers that."""
 
 
 def has_intervals(faces: Sequence[Judged]) -> bool:

@@ -54,13 +54,12 @@ class Tally:
         for seen, estimate in zip(batch, estimates, strict=True):
             refused = decide(seen.quality, estimate, settings) if seen.quality else None
             reason = refused.reason.value if refused else None
-            heads = (getattr(estimate, name, None) for name in ("gender_p", "ethnicity_p"))
-            self.judged.append(Judged(seen.row.age, estimate, seen.quality is None, reason, seen.row.groups, *heads))
+            self.judged.append(Judged(seen.row.age, estimate, seen.quality is None, reason, seen.row.groups))
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What runs presets: the detector that serves, and an estimator a preset, warmed up."""
+    """What runs presets: the detector that serves, and an estimator a preset, warmed up, with every head it has."""
 
     settings: Settings
     detector: PatientDetector
@@ -78,7 +77,8 @@ class Bench:
         detector = PatientDetector(
             path_of("yunet", settings.cache), settings.model.detector_edge, settings.model.detector_score
         )
-        estimators = [AgeEstimator(one, weights_folder(settings.cache), (BATCH,)) for one in manifests]
+        folder = weights_folder(settings.cache)
+        estimators = [AgeEstimator(one, folder, (BATCH,), one.heads) for one in manifests]
         for estimator in estimators:
             estimator.warm_up()
         return cls(settings, detector, estimators)

@@ -11,11 +11,11 @@ def test_answers_are_counted_by_label() -> None:
         {"gender": "F"},
     )
     faces = [
-        face(30, 0, groups=woman, gender_p=0.1, ethnicity_p=(0.1, 0.9, 0.0, 0.0, 0.0)),
-        face(30, 0, groups=woman, gender_p=0.8, ethnicity_p=(0.6, 0.4, 0.0, 0.0, 0.0)),
-        face(30, 0, groups=man, gender_p=0.9, ethnicity_p=(0.0, 0.0, 1.0, 0.0, 0.0)),
-        face(9, 0, groups=girl, gender_p=0.9),
-        face(30, 0, groups={"gender": "not given"}, gender_p=0.9),
+        face(30, 0, groups=woman, gender=0.1, ethnicity=(0.1, 0.9, 0.0, 0.0, 0.0)),
+        face(30, 0, groups=woman, gender=0.8, ethnicity=(0.6, 0.4, 0.0, 0.0, 0.0)),
+        face(30, 0, groups=man, gender=0.9, ethnicity=(0.0, 0.0, 1.0, 0.0, 0.0)),
+        face(9, 0, groups=girl, gender=0.9),
+        face(30, 0, groups={"gender": "not given"}, gender=0.9),
     ]
     found = confusions(faces)
     assert found["gender"]["labels"] == ["F", "M"]

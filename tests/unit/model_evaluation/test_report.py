@@ -29,8 +29,8 @@ def faces(scale: float, coverage: float = 0.8) -> list[Judged]:
             half=4 + index % 5,
             coverage=coverage,
             groups={"gender": "FM"[index % 2], "ethnicity": ("White", "Asian")[index % 2]},
-            gender_p=float(rng.random()) if coverage else None,
-            ethnicity_p=tuple(rng.random(5)) if coverage else None,
+            gender=float(rng.random()) if coverage else None,
+            ethnicity=tuple(rng.random(5)) if coverage else None,
         )
         for index in range(240)
     ]
