@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -54,6 +54,10 @@ class Seen:
     step: int
     read_ms: float
     detect_ms: float
+
+    def without_chips(self) -> "Seen":
+        """For keeping: a chip of a large network is 150 KB."""
+        return replace(self, chips=())
 
 
 def look(row: Labelled, detector: PatientDetector, presets: Sequence[PresetManifest]) -> Seen:

@@ -121,7 +121,7 @@ def evaluate(
     for batch in _batches(looked, problems):
         for index, tally in enumerate(tallies):
             tally.take(batch, np.stack([one.chips[index] for one in batch]), bench.settings.model)
-        seen += [Seen(one.row, one.quality, (), one.step, one.read_ms, one.detect_ms) for one in batch]
+        seen += [one.without_chips() for one in batch]
         if advance:
             advance(len(seen))
     if not seen:

@@ -54,7 +54,7 @@ def sweep(
             left_out += 1
         else:
             _take(tallies, views, bench)
-            everything.append(Views(tuple(_light(one) for one in views.seen)))
+            everything.append(Views(tuple(one.without_chips() for one in views.seen)))
         if advance:
             advance(done)
     return {tally.estimator.manifest.name: _report(tally.judged, everything, left_out, seed) for tally in tallies}
@@ -87,10 +87,6 @@ def _take(tallies: Sequence[Tally], views: Views, bench: Bench) -> None:
         batch = views.seen[start : start + BATCH]
         for index, tally in enumerate(tallies):
             tally.take(batch, np.stack([one.chips[index] for one in batch]), bench.settings.model)
-
-
-def _light(seen: Seen) -> Seen:
-    return Seen(seen.row, seen.quality, (), seen.step, seen.read_ms, seen.detect_ms)
 
 
 def _report(judged: Sequence[Judged], views: Sequence[Views], left_out: int, seed: int) -> dict[str, Any]:

