@@ -2,12 +2,16 @@
 
 from typing import Any, Final
 
+from rich import box
 from rich.table import Table
 
 from apps.cli.output import people
 
 SHOWN_PROBLEMS: Final = 10
-ALL: Final = "all"
+NOTE: Final = (
+    "error, bias and width in years; bias below zero: guessed too young; holds: true ages inside the interval; "
+    "95 %: bootstrap interval"
+)
 
 
 def show(result: dict[str, Any]) -> None:
@@ -21,9 +25,8 @@ def show(result: dict[str, Any]) -> None:
         _show_preset(name, report)
     if "side_by_side" in result:
         _show_side_by_side(result)
-    people.print(
-        "error, bias and width in years; bias below zero: guessed too young; in brackets: 95 % bootstrap interval"
-    )
+    people.print(NOTE, soft_wrap=True)
+
     _show_problems(next(iter(result["presets"].values()))["skipped"])
 
 
@@ -45,18 +48,17 @@ def _show_first(name: str, report: dict[str, Any]) -> None:
 
 def _show_preset(name: str, report: dict[str, Any]) -> None:
     title = f"{name} {report['version']}, {report['n']} faces, {report['ms_per_face']:.1f} ms each"
-    table = _table(title, "true age, group", "faces", "error", "within 5", "bias", "interval holds", "width")
-    for column in ("no answer", "error, answered", "not found"):
-        table.add_column(column, justify="right")
+    columns = ("faces", "error", "95 %", "within 5", "bias", "holds", "width", "no\nanswer", "error,\nanswered")
+    table = _table(title, "true age, group", *columns, "not\nfound")
     table.add_row("all", *_cells(report))
-    balanced = f"{report['mae_balanced']:.2f} ({_years(report['mae_balanced_95'])})"
-    table.add_row("each decade the same", "", balanced, end_section=True)
+    balanced = (f"{report['mae_balanced']:.2f}", _span(report["mae_balanced_95"]))
+    table.add_row("each decade the same", "", *balanced, end_section=True)
     for decade, figures in report["decades"].items():
         few = "" if figures["enough"] else " (few)"
         table.add_row(f"{decade}-{int(decade) + 9}{few}", *_cells(figures))
     table.add_section()
     for ages, figures in report["pooled"].items():
-        table.add_row(ages, *_cells(figures))
+        table.add_row(f"together {ages}", *_cells(figures))
     for column, values in report["groups"].items():
         table.add_section()
         for value, figures in values.items():
@@ -74,7 +76,8 @@ def _cells(figures: dict[str, Any]) -> list[str]:
     answered = figures["mae_answered"]
     return [
         str(figures["n"]),
-        f"{figures['mae']:.2f} ({_years(figures['intervals']['mae'])})",
+        f"{figures['mae']:.2f}",
+        _span(figures["intervals"]["mae"]),
         f"{figures['within5']:.1%}",
         f"{figures['bias']:+.2f}",
         f"{figures['coverage']:.1%}",
@@ -123,8 +126,8 @@ def _show_confusion(head: str, found: dict[str, Any]) -> None:
 def _show_sweeps(sweeps: dict[str, Any]) -> None:
     untouched = sweeps["untouched"]
     title = f"{sweeps['n']} faces, untouched: error {untouched['mae']:.2f}, no answer {untouched['abstained']:.0%}"
-    table = _table(title, "change", "error", "against untouched", "95 %", "at first sight", "not found", "no answer")
-    table.add_column("interval holds", justify="right")
+    columns = ("error", "against\nuntouched", "95 %", "at first\nsight", "not\nfound", "no\nanswer", "holds")
+    table = _table(title, "change", *columns)
     for name, one in sweeps["sweeps"].items():
         table.add_section()
         for level in one["levels"]:
@@ -145,22 +148,22 @@ def _show_side_by_side(result: dict[str, Any]) -> None:
     both, everybody = result["side_by_side"], result["presets"] | result.get("rivals", {})
     common = both["found_by_all"]
     title = f"side by side; {common['n']} faces found by all"
-    table = _table(title, "model", "error", "decades the same", "0-9", "60+", "bias", "at first sight", "not found")
-    for column in ("error, found by all", f"{both['first']} minus it"):
-        table.add_column(column, justify="right")
+    columns = ("error", "95 %", "decades\nthe same", "0-9", "60+", "bias", "not\nfound", "found\nby all")
+    table = _table(title, "model", *columns, f"{both['first']}\nminus it", "95 %")
     for name, report in everybody.items():
         against = both["against"].get(name)
         ages = [report["pooled"].get(one) for one in ("0-9", "60+")]
         table.add_row(
             name,
-            f"{report['mae']:.2f} ({_years(report['intervals']['mae'])})",
+            f"{report['mae']:.2f}",
+            _span(report["intervals"]["mae"]),
             f"{report['mae_balanced']:.2f}",
             *("-" if one is None else f"{one['mae']:.2f}" for one in ages),
             f"{report['bias']:+.2f}",
-            f"{report['first_sight']:.1%}",
             f"{report['missed']:.1%}",
             f"{common['mae'][name]:.2f}" if common["n"] else "-",
-            f"{against['mae_less']:+.2f} ({_years(against['mae_less_95'], '+')})" if against else "",
+            f"{against['mae_less']:+.2f}" if against else "",
+            _years(against["mae_less_95"], "+") if against else "",
         )
     people.print(table)
 
@@ -178,11 +181,16 @@ def _show_problems(skipped: list[dict[str, Any]]) -> None:
 
 
 def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(first, no_wrap=True)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     return table
+
+
+def _span(between: list[float]) -> str:
+    low, high = between
+    return f"{low:.2f}-{high:.2f}"
 
 
 def _years(between: list[float], sign: str = "") -> str:

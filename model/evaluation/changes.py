@@ -77,5 +77,5 @@ SWEEPS: Final = (
     Sweep("blur", "% of the face", (0.5, 1, 2, 3, 5, 8), blurred),
     Sweep("JPEG quality", "", (90, 70, 50, 30, 20, 10, 5), packed),
     Sweep("rotation", "degrees", (-45, -30, -15, 15, 30, 45, 90, 180), turned),
-    Sweep("share of the face", "% of the picture's width", (50, 35, 25, 15, 10, 5), padded),
+    Sweep("share of the face", "% of the width", (50, 35, 25, 15, 10, 5), padded),
 )
