@@ -26,7 +26,6 @@ def show(result: dict[str, Any]) -> None:
     if "side_by_side" in result:
         _show_side_by_side(result)
     people.print(NOTE, soft_wrap=True)
-
     _show_problems(next(iter(result["presets"].values()))["skipped"])
 
 
