@@ -1,93 +1,132 @@
 """`mairror evaluate`: how wrong the presets are on labelled faces, in total, by decade of age and by group."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from apps.bench.machine import with_machine
+from apps.cli import evaluation_tables as tables
 from apps.cli.output import people, print_json
 from apps.cli.stack import AsJson
+from contracts.errors import InvalidInput, Reason
 from contracts.settings import load_settings
 
-SHOWN_PROBLEMS = 10
+if TYPE_CHECKING:
+    from model.evaluation.run import Bench, Outcome
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each is an option of the command
     labels: Annotated[Path, typer.Argument(help="CSV: path (relative to it), age, and columns to group by.")],
     preset: Annotated[list[str] | None, typer.Option(help="Preset; may be given several times.")] = None,
     split: Annotated[str | None, typer.Option(help="Only rows whose column `split` has this value.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many faces, evenly spaced.")] = None,
+    sweeps: Annotated[bool, typer.Option("--sweeps", help="Also change size, light, blur, JPEG, turn, share.")] = False,
+    sweep_faces: Annotated[int, typer.Option(min=1, help="Faces in the sweeps.")] = 100,
+    rivals: Annotated[bool, typer.Option("--rivals", help="Also ask other projects' models, fetched once.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json, tables (Markdown) and plots.")] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws behind every interval.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws and of the sweeps' faces.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure presets on labelled faces.
 
     Every face counts: one without an answer with its hidden estimate, one not found with the whole picture as the face.
-    One preset prints its figures, several print {"presets": {name: figures}}.
+    One preset prints its figures; several, or --rivals, print {"presets": {name: figures}, "rivals": ...}.
     """
     from model.evaluation import run
     from model.evaluation.labels import read_labels
 
     settings = load_settings()
     rows = read_labels(labels, split, limit)
-    presets = list(dict.fromkeys(preset or [settings.model.preset]))
-    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=people, transient=True, disable=as_json or not people.is_terminal) as progress:
-        task = progress.add_task("evaluating", total=len(rows.rows))
-        found = run.evaluate(rows, presets, settings, lambda done: progress.update(task, completed=done))
+    if out is not None:
+        _usable(out)
+    with _progress(as_json) as shown:
+        bench = run.Bench.of(list(dict.fromkeys(preset or [settings.model.preset])), settings)
+        outcome = run.evaluate(rows, bench, lambda done: shown.move("evaluating", done, len(rows.rows)), draws, seed)
+        if sweeps:
+            _sweep(outcome, bench, sweep_faces, seed, shown)
+        result = _with_rivals(outcome, bench, rivals, draws, seed, shown)
+    described = {"labels": labels.name, "split": split, "limit": limit, **result}
+    if out is not None:
+        from model.evaluation.report import write_report
+
+        write_report(out, with_machine(described))
     if as_json:
-        print_json(found[presets[0]] if len(presets) == 1 else {"presets": found})
+        one = len(outcome.reports) == 1 and not rivals
+        print_json(next(iter(outcome.reports.values())) if one else result)
         return
-    for report in found.values():
-        _show(report)
-    _show_problems(found[presets[0]]["skipped"])
+    tables.show(result)
+    if out is not None:
+        people.print(f"tables and plots: {out / 'README.md'}", soft_wrap=True)
 
 
-def _show(report: dict[str, Any]) -> None:
-    title = f"{report['preset']} {report['version']}, {report['n']} faces, {report['ms_per_face']:.1f} ms each"
-    table = Table(title=title, title_justify="left")
-    table.add_column("true age, group")
-    for name in ("faces", "error", "within 5", "bias", "interval holds", "width", "no answer", "error, answered"):
-        table.add_column(name, justify="right")
-    table.add_column("not found", justify="right")
-    table.add_row("all", *_cells(report))
-    table.add_row("each decade the same", "", f"{report['mae_balanced']:.2f}", end_section=True)
-    for decade, figures in report["decades"].items():
-        table.add_row(f"{decade}-{int(decade) + 9}", *_cells(figures))
-    for column, values in report["groups"].items():
-        table.add_section()
-        for value, figures in values.items():
-            table.add_row(f"{column} {value}", *_cells(figures))
-    people.print(table)
-    people.print("error, bias and width in years; bias below zero: guessed too young")
+def _usable(out: Path) -> None:
+    """Tell before minutes of work what would go wrong after them."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(Reason.BAD_BODY, f"--out {out}: {error.strerror}") from error
+    from model.evaluation.report import check_plots
+
+    check_plots()
 
 
-def _cells(figures: dict[str, Any]) -> list[str]:
-    answered = figures["mae_answered"]
-    return [
-        str(figures["n"]),
-        f"{figures['mae']:.2f}",
-        f"{figures['within5']:.1%}",
-        f"{figures['bias']:+.2f}",
-        f"{figures['coverage']:.1%}",
-        f"{figures['width']:.1f}",
-        f"{figures['abstained']:.1%}",
-        "-" if answered is None else f"{answered:.2f}",
-        f"{figures['missed']:.1%}",
-    ]
+def _sweep(outcome: "Outcome", bench: "Bench", faces: int, seed: int, shown: "_Shown") -> None:
+    from model.evaluation.sweeps import sweep
+
+    total = min(faces, len(outcome.rows))
+    found = sweep(outcome.rows, bench, faces, seed, lambda done: shown.move("sweeps", done, total))
+    for name, sweeps in found.items():
+        outcome.reports[name]["sweeps"] = sweeps
 
 
-def _show_problems(skipped: list[dict[str, Any]]) -> None:
-    if not skipped:
-        return
-    people.print(f"[bold]{len(skipped)} rows could not be used:[/]")
-    for one in skipped[:SHOWN_PROBLEMS]:
-        people.print(
-            f"  {one['file']}, line {one['line']}: {one['path']}: {one['reason']}", markup=False, soft_wrap=True
+def _with_rivals(
+    outcome: "Outcome", bench: "Bench", wanted: bool, draws: int, seed: int, shown: "_Shown"
+) -> dict[str, Any]:
+    from model.evaluation.rivals.comparing import compare, side_by_side
+
+    result: dict[str, Any] = {"presets": outcome.reports}
+    judged = dict(outcome.judged)
+    if wanted:
+        total = len(outcome.rows)
+        found = compare(
+            outcome.rows, bench, shown.say, lambda name, done: shown.move(name, done, total), draws=draws, seed=seed
         )
-    if len(skipped) > SHOWN_PROBLEMS:
-        people.print(f"  and {len(skipped) - SHOWN_PROBLEMS} more; --json lists all")
+        result |= {"rivals": found.reports, "rivals_left_out": found.left_out}
+        judged |= found.judged
+    if len(judged) > 1:
+        result["side_by_side"] = side_by_side(judged, draws, seed)
+    return result
+
+
+class _Shown:
+    """Progress bars on a terminal; nothing but sentences elsewhere."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._tasks: dict[str, TaskID] = {}
+
+    def move(self, text: str, done: int, total: int) -> None:
+        """Move the bar called `text`."""
+        if text not in self._tasks:
+            self._tasks[text] = self._display.add_task(text, total=total)
+        self._display.update(self._tasks[text], completed=done)
+
+    def say(self, text: str) -> None:
+        """A line above the bars."""
+        self._display.console.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[_Shown]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = as_json or not people.is_terminal
+    with Progress(*columns, console=people, transient=True, disable=quiet) as display:
+        yield _Shown(display)
 
 
 def register(app: typer.Typer) -> None:

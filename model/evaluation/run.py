@@ -1,35 +1,34 @@
 """Runs presets over labelled faces: read, find, align, estimate, judge.
 
-Pictures are read and looked at in threads while the network works on earlier ones; at most `AHEAD` pictures wait, so
-memory does not grow with the list. Every preset sees the same faces.
+Pictures are read and looked at in threads while the network works on earlier ones. Every preset sees the same faces.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import InvalidInput, Reason
-from contracts.limits import MAX_FRAME_PIXELS
 from contracts.settings import ModelSettings, Settings
 from model.abstention import decide
-from model.alignment import chip
 from model.backend import configure_backend
 from model.estimator import AgeEstimator
+from model.evaluation.bootstrap import DRAWS
+from model.evaluation.certainty import reliability, risk_coverage
+from model.evaluation.confusion import confusions
 from model.evaluation.figures import Judged, summary
-from model.evaluation.finding import PatientDetector, main_face
+from model.evaluation.finding import PatientDetector
 from model.evaluation.labels import Labelled, Labels, Problem
-from model.faces import Quality
-from model.images import SIGNATURE, decode_jpeg
-from model.manifest import PresetManifest, load_preset
-from model.quality import measure
+from model.evaluation.looking import Seen, look, look_ahead
+from model.evaluation.looking import read_picture as read_picture  # the place others know it by
+from model.evaluation.looking import whole as whole
+from model.evaluation.matched import matched_gaps
+from model.manifest import load_preset
 from model.weights import path_of, weights_folder
 
 Picture = npt.NDArray[np.uint8]
@@ -37,24 +36,6 @@ Advance = Callable[[int], None]
 """Called with how many faces are done so far."""
 
 BATCH: Final = 32
-AHEAD: Final = 96
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One labelled face after detection.
-
-    Attributes:
-        quality: None when no face was found.
-        chips: one a preset, RGB uint8 [size, size, 3]; of the whole picture when no face was found.
-        read_ms, detect_ms: reading and decoding; finding, aligning and measuring.
-    """
-
-    row: Labelled
-    quality: Quality | None
-    chips: tuple[Picture, ...]
-    read_ms: float
-    detect_ms: float
 
 
 @dataclass
@@ -76,108 +57,101 @@ class Tally:
             self.judged.append(Judged(seen.row.age, estimate, seen.quality is None, reason, seen.row.groups))
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What runs presets: the detector that serves, and an estimator a preset, warmed up, with every head it has."""
+
+    settings: Settings
+    detector: PatientDetector
+    estimators: list[AgeEstimator]
+
+    @classmethod
+    def of(cls, presets: Sequence[str], settings: Settings) -> "Bench":
+        """Load everything.
+
+        Raises:
+            FatalError: no such preset, or its weights are not there.
+        """
+        manifests = [load_preset(name) for name in presets]  # a wrong name is told before TensorFlow takes its time
+        configure_backend(settings.processor.model_threads)
+        detector = PatientDetector(
+            path_of("yunet", settings.cache), settings.model.detector_edge, settings.model.detector_score
+        )
+        folder = weights_folder(settings.cache)
+        estimators = [AgeEstimator(one, folder, (BATCH,), one.heads) for one in manifests]
+        for estimator in estimators:
+            estimator.warm_up()
+        return cls(settings, detector, estimators)
+
+    def look(self, row: Labelled) -> Seen:
+        """As `model.evaluation.looking.look`, for these presets."""
+        return look(row, self.detector, [one.manifest for one in self.estimators])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything about one run.
+
+    Attributes:
+        reports: by preset: `model.evaluation.figures.summary`; matched (`matched_gaps`), risk_coverage, reliability,
+            confusion; preset, version, sha256; ms_per_face (one face after the other: read, detect, align and
+            estimate) and stages_ms; skipped_n and skipped, the rows that could not be used, each with file, line, path
+            and reason.
+        judged: by preset, in the order of `rows`.
+        rows: those whose picture could be read.
+    """
+
+    reports: dict[str, dict[str, Any]]
+    judged: dict[str, list[Judged]]
+    rows: list[Labelled]
+
+
 def evaluate(
-    labels: Labels, presets: Sequence[str], settings: Settings, advance: Advance | None = None
-) -> dict[str, dict[str, Any]]:
+    labels: Labels, bench: Bench, advance: Advance | None = None, draws: int = DRAWS, seed: int = 0
+) -> Outcome:
     """Evaluate presets on the same faces.
 
-    Returns:
-        By preset: `model.evaluation.figures.summary`, and preset, version, sha256; ms_per_face (one face after the
-        other: read, detect, align and estimate) and stages_ms; skipped_n and skipped, the rows that could not be
-        used, each with file, line, path and reason.
-
     Raises:
-        FatalError: no such preset, or its weights are not there.
         InvalidInput: not one picture could be read.
     """
-    configure_backend(settings.processor.model_threads)
-    manifests = [load_preset(name) for name in presets]
-    detector = PatientDetector(
-        path_of("yunet", settings.cache), settings.model.detector_edge, settings.model.detector_score
-    )
-    tallies = [Tally(AgeEstimator(one, weights_folder(settings.cache), (BATCH,))) for one in manifests]
-    for tally in tallies:
-        tally.estimator.warm_up()
+    tallies = [Tally(one) for one in bench.estimators]
     problems = list(labels.problems)
-    times: list[tuple[float, float]] = []
-    done = 0
-    looked = look_ahead(labels.rows, lambda row: look(row, detector, manifests), settings.processor.decode_threads)
-    for batch in _batches(looked, problems, times):
+    seen: list[Seen] = []
+    looked = look_ahead(labels.rows, bench.look, bench.settings.processor.decode_threads)
+    for batch in _batches(looked, problems):
         for index, tally in enumerate(tallies):
-            tally.take(batch, np.stack([seen.chips[index] for seen in batch]), settings.model)
-        done += len(batch)
+            tally.take(batch, np.stack([one.chips[index] for one in batch]), bench.settings.model)
+        seen += [one.without_chips() for one in batch]
         if advance:
-            advance(done)
-    if not times:
+            advance(len(seen))
+    if not seen:
         raise InvalidInput(Reason.NOT_AN_IMAGE, f"{labels.source}: no picture can be read; {problems[0].reason}")
-    return {tally.estimator.manifest.name: _report(tally, labels.source, problems, times) for tally in tallies}
+    reports = {
+        tally.estimator.manifest.name: {
+            **_identity(tally),
+            **figures_of(tally.judged, draws, seed),
+            **_speed(tally, seen),
+            **_skipped(labels.source, problems),
+        }
+        for tally in tallies
+    }
+    judged = {tally.estimator.manifest.name: tally.judged for tally in tallies}
+    return Outcome(reports, judged, [one.row for one in seen])
 
 
-def look(row: Labelled, detector: PatientDetector, presets: Sequence[PresetManifest]) -> Seen:
-    """Read one picture and cut its face out, for every preset.
-
-    Raises:
-        InvalidInput: not a picture that can be read.
-    """
-    started = time.perf_counter()
-    picture = read_picture(row.path)
-    read = time.perf_counter()
-    height, width = picture.shape[:2]
-    face = main_face(detector.find(picture).faces, width, height)
-    if face is None:
-        quality, chips = None, tuple(whole(picture, one.input_size) for one in presets)
-    else:
-        quality = measure(picture, face)
-        chips = tuple(chip(picture, face.landmarks, one.input_size, one.padding) for one in presets)
-    return Seen(row, quality, chips, (read - started) * 1000, (time.perf_counter() - read) * 1000)
+def figures_of(judged: Sequence[Judged], draws: int, seed: int) -> dict[str, Any]:
+    """Everything that follows from the judged faces alone."""
+    return {
+        **summary(judged, draws, seed),
+        "matched": matched_gaps(judged, draws, seed),
+        "risk_coverage": risk_coverage(judged, draws, seed),
+        "reliability": reliability(judged, draws, seed),
+        "confusion": confusions(judged, draws, seed),
+        "bootstrap": {"draws": draws, "seed": seed},
+    }
 
 
-def read_picture(path: Path) -> Picture:
-    """A picture file as BGR uint8 [height, width, 3], EXIF orientation applied.
-
-    Raises:
-        InvalidInput: no such file, or not a whole picture that can be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(Reason.NOT_AN_IMAGE, error.strerror or str(error)) from error
-    if not data:
-        raise InvalidInput(Reason.EMPTY, "0 bytes")
-    if data.startswith(SIGNATURE):
-        return decode_jpeg(data, MAX_FRAME_PIXELS)
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InvalidInput(Reason.NOT_AN_IMAGE, "not a picture that can be read")
-    return np.asarray(picture, np.uint8)
-
-
-def whole(picture: Picture, size: int) -> Picture:
-    """The whole picture as if it were the face: its central square, RGB uint8 [size, size, 3]."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = picture[top : top + side, left : left + side]
-    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    return np.ascontiguousarray(cv2.resize(square, (size, size), interpolation=method)[:, :, ::-1], dtype=np.uint8)
-
-
-def look_ahead(
-    rows: Iterable[Labelled], looking: Callable[[Labelled], Seen], threads: int
-) -> Iterator[tuple[Labelled, Future[Seen]]]:
-    """Look at rows in threads, in order, at most `AHEAD` of them at a time."""
-    with ThreadPoolExecutor(threads, "look") as pool:
-        waiting: deque[tuple[Labelled, Future[Seen]]] = deque()
-        for row in rows:
-            waiting.append((row, pool.submit(looking, row)))
-            if len(waiting) >= AHEAD:
-                yield waiting.popleft()
-        yield from waiting
-
-
-def _batches(
-    looked: Iterable[tuple[Labelled, Future[Seen]]], problems: list[Problem], times: list[tuple[float, float]]
-) -> Iterator[list[Seen]]:
+def _batches(looked: Iterable[tuple[Labelled, Future[Seen]]], problems: list[Problem]) -> Iterator[list[Seen]]:
     """Faces by `BATCH`; rows whose picture cannot be read become problems."""
     batch: list[Seen] = []
     for row, future in looked:
@@ -186,7 +160,6 @@ def _batches(
         except InvalidInput as problem:
             problems.append(Problem(row.line, str(row.path), problem.detail))
             continue
-        times.append((seen.read_ms, seen.detect_ms))
         batch.append(seen)
         if len(batch) == BATCH:
             yield batch
@@ -195,27 +168,25 @@ def _batches(
         yield batch
 
 
-def _report(
-    tally: Tally, source: Path, problems: Sequence[Problem], times: Sequence[tuple[float, float]]
-) -> dict[str, Any]:
+def _identity(tally: Tally) -> dict[str, Any]:
     manifest = tally.estimator.manifest
-    read, detect = np.array(times).mean(axis=0)
+    return {"preset": manifest.name, "version": manifest.version, "sha256": manifest.sha256}
+
+
+def _speed(tally: Tally, seen: Sequence[Seen]) -> dict[str, Any]:
+    read, detect = np.array([(one.read_ms, one.detect_ms) for one in seen]).mean(axis=0)
     estimate = tally.seconds * 1000 / len(tally.judged)
+    stages = {"read": read, "detect": detect, "estimate": estimate}
+    return {
+        "first_sight": round(float(np.mean([one.step == 0 for one in seen])), 4),
+        "ms_per_face": round(float(read + detect + estimate), 2),
+        "stages_ms": {name: round(float(ms), 2) for name, ms in stages.items()},
+    }
+
+
+def _skipped(source: Path, problems: Sequence[Problem]) -> dict[str, Any]:
     skipped = [
         {"file": str(source), "line": one.line, "path": one.path, "reason": one.reason}
         for one in sorted(problems, key=lambda problem: problem.line)
     ]
-    return {
-        "preset": manifest.name,
-        "version": manifest.version,
-        "sha256": manifest.sha256,
-        **summary(tally.judged),
-        "ms_per_face": round(float(read + detect + estimate), 2),
-        "stages_ms": {
-            "read": round(float(read), 2),
-            "detect": round(float(detect), 2),
-            "estimate": round(float(estimate), 2),
-        },
-        "skipped_n": len(skipped),
-        "skipped": skipped,
-    }
+    return {"skipped_n": len(skipped), "skipped": skipped}

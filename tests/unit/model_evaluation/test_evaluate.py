@@ -57,3 +57,31 @@ def test_help_names_the_columns() -> None:
     done = CliRunner().invoke(app, ["evaluate", "--help"])
     assert done.exit_code == 0
     assert "path" in done.output
+
+
+def test_sweeps_and_a_folder_of_tables_and_plots(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    done = run(str(folder / "labels.csv"), "--split", "test", "--sweeps", "--sweep-faces", "2", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("cydral: error ")
+    assert "each decade the same" in first
+    assert "rotation 180 degrees" in done.stderr
+    figures = json.loads((out / "report.json").read_text())["figures"]["presets"]["cydral"]
+    low, high = figures["intervals"]["mae"]
+    assert low <= figures["mae"] <= high
+    swept = figures["sweeps"]
+    assert swept["n"] + swept["left_out"] == 2
+    levels = {level["level"]: level for level in swept["sweeps"]["face size"]["levels"]}
+    assert abs(levels[256]["change"]) < 6  # nearly what it was
+    assert levels[32]["n"] == swept["n"]
+    page = (out / "README.md").read_text()
+    assert "sweeps-dark.svg" in page
+    assert str(tmp_path) not in page
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(folder: Path) -> None:
+    done = run(str(folder / "labels.csv"), "--out", str(folder / "collins.png" / "report"))
+    assert done.returncode == 2
+    assert "--out" in done.stderr
+    assert "error" not in done.stderr.split("--out")[0]

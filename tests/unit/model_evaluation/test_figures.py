@@ -9,8 +9,8 @@ from model.faces import AgeEstimate
 def judged(age: float, years: float, **changes: object) -> Judged:
     """An estimate with an interval of 10 years around it."""
     estimate = AgeEstimate(years, years - 5, years + 5, 0.8, 4.0)
-    fields: dict[str, object] = {"missed": False, "abstained": None, "groups": {"gender": "F"}}
-    return Judged(age, estimate, **(fields | changes))  # type: ignore[arg-type]
+    fields: dict[str, object] = {"missed": False, "abstained": None, "groups": {"gender": "F"}, "estimate": estimate}
+    return Judged(age, **(fields | changes))  # type: ignore[arg-type]
 
 
 def test_every_face_counts() -> None:
@@ -32,3 +32,25 @@ def test_every_face_counts() -> None:
     assert found["mae_balanced"] == pytest.approx((6 + 3 + 20) / 3, abs=1e-3)
     assert found["groups"]["gender"]["M"]["mae"] == 5.0
     assert found["groups"]["gender"]["F"]["n"] == 3
+
+
+def test_intervals_pooled_ages_and_decades_with_enough_faces() -> None:
+    faces = [judged(25, 27)] * 120 + [judged(64, 60)] * 30 + [judged(85, 75)] * 30
+    found = summary(faces, draws=200)
+    assert found["intervals"]["mae"][0] < found["mae"] < found["intervals"]["mae"][1]
+    assert found["decades"]["20"]["intervals"] == {"mae": [2.0, 2.0], "bias": [2.0, 2.0], "coverage": [1.0, 1.0]}
+    assert {decade: part["enough"] for decade, part in found["decades"].items()} == {
+        "20": True,
+        "60": False,
+        "80": False,
+    }
+    assert set(found["pooled"]) == {"60+"}
+    assert (found["pooled"]["60+"]["n"], found["pooled"]["60+"]["mae"]) == (60, 7.0)
+    assert found["mae_balanced_95"] == [5.333, 5.333]
+    assert found["decades"]["20"]["width_over_mae"] == 5.0
+
+
+def test_answers_without_an_interval_have_no_coverage() -> None:
+    found = summary([judged(25, 27, estimate=AgeEstimate(27, 27, 27, 0.0, 0.0))], draws=100)
+    assert (found["coverage"], found["width"], found["width_over_mae"]) == (None, None, None)
+    assert set(found["intervals"]) == {"mae", "bias"}
