@@ -19,7 +19,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_two_portraits_noise_and_rows_that_cannot_be_used(folder: Path) -> None:
-    done = run(str(folder / "labels.csv"), "--split", "test", "--json")
+    done = run(str(folder / "labels.csv"), "--preset", "cydral", "--split", "test", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["preset"], found["n"], found["missed_n"], found["missed"]) == ("cydral", 4, 1, 0.25)
@@ -61,7 +61,8 @@ def test_help_names_the_columns() -> None:
 
 def test_sweeps_and_a_folder_of_tables_and_plots(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
-    done = run(str(folder / "labels.csv"), "--split", "test", "--sweeps", "--sweep-faces", "2", "--out", str(out))
+    sweeps = ("--sweeps", "--sweep-faces", "2")
+    done = run(str(folder / "labels.csv"), "--preset", "cydral", "--split", "test", *sweeps, "--out", str(out))
     assert done.returncode == 0, done.stderr
     first = done.stderr.splitlines()[0]
     assert first.startswith("cydral: error ")
