@@ -30,8 +30,9 @@ def estimates(probabilities: npt.NDArray[np.float32], preset: PresetManifest) ->
     spread = np.sqrt(np.maximum(rows @ ages**2 - years**2, 0.0))
     below, above = half_widths(rows, years, preset)
     rule = preset.interval
-    low = np.maximum(years - rule.widen * (below + rule.margin), YOUNGEST)
-    high = years + rule.widen * (above + rule.margin)
+    factor = rule.factors(years)
+    low = np.maximum(years - factor * (below + rule.margin), YOUNGEST)
+    high = years + factor * (above + rule.margin)
     coverage = rule.coverage
     return [
         AgeEstimate(float(y), float(min(a, y)), float(b), coverage, float(s))

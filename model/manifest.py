@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from contracts.errors import FatalError
 
@@ -40,7 +42,9 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the interval is made: the way from the estimate to a quantile, plus `margin` years, times `widen`.
 
     `margin` keeps very certain distributions from claiming months. `widen` makes the share of true ages inside equal
-    `coverage` on the calibration data (`model/training/calibrate_interval.py`).
+    `coverage` on the calibration data (`model/training/calibrate_interval.py`). `widen_by_age` has that factor by
+    estimated age instead, pairs of (years, factor) with straight lines between them, so that it holds for young and
+    old alike; empty: `widen` everywhere.
     """
 
     coverage: float
@@ -49,6 +53,14 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     margin: float
     widen: float
     calibrated_on: str
+    widen_by_age: tuple[tuple[float, float], ...] = ()
+
+    def factors(self, years: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The factor for each estimate [n]."""
+        if not self.widen_by_age:
+            return np.full(len(years), self.widen)
+        ages, factors = np.array(self.widen_by_age).T
+        return np.asarray(np.interp(years, ages, factors), dtype=np.float64)
 
 
 class Licences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +124,8 @@ class PresetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if (
             not 0 < self.interval.lower_quantile < 0.5 < self.interval.upper_quantile < 1
             or self.interval.widen <= 0
+            or any(factor <= 0 for _, factor in self.interval.widen_by_age)
+            or [age for age, _ in self.interval.widen_by_age] != sorted({age for age, _ in self.interval.widen_by_age})
             or self.interval.margin < 0
         ):
             raise ValueError("interval needs 0 < lower_quantile < 0.5 < upper_quantile < 1, widen > 0, margin >= 0")

@@ -24,8 +24,9 @@ LOOKS: Final = 64
 
 FRAME_YEARS: Final = 4.0
 """How far estimates of one person lie apart from frame to frame (standard deviation): 3.9 years for `cydral` on the
-moving portrait of Eileen Collins, 1.5 for `mairror-age-1`. It comes on top of a frame's own spread (weights of a random-effects mean:
-DerSimonian & Laird 1986), so that no frame rules alone because its distribution happens to be narrow."""
+moving portrait of Eileen Collins, 1.5 for `mairror-age-1`. It comes on top of a frame's own spread (weights of a
+random-effects mean: DerSimonian & Laird 1986), so that no frame rules alone because its distribution happens to be
+narrow."""
 
 SCALE_FLOOR: Final = 2.0
 """Years: differences below it mean nothing, however alike the looks are. The margin of the preset's interval."""

@@ -14,6 +14,7 @@ from apps.local.plan import given
 from apps.local.stack import Stack
 from contracts.settings import Settings, load_settings
 from contracts.telemetry import configure_logging
+from model.manifest import PresetManifest, load_preset
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -42,12 +43,12 @@ def up(as_json: AsJson = False) -> None:
     with steps() as progress:
 
         def announce(state: StackState) -> None:
-            print_json(msgspec.to_builtins(state)) if as_json else _welcome(state)
+            print_json(msgspec.to_builtins(state)) if as_json else _welcome(state, load_preset(settings.model.preset))
 
         stack.run(progress, announce)
 
 
-def _welcome(state: StackState) -> None:
+def _welcome(state: StackState, preset: PresetManifest) -> None:
     people.print("\n[bold green]Mairror is ready.[/] Two public-domain faces are playing as the stream 'sample'.")
     if state.url:
         people.print(f"  open      {state.url}")
@@ -61,7 +62,9 @@ def _welcome(state: StackState) -> None:
     people.print(f"  Kafka     {state.bootstrap}")
     people.print(f"  store     {state.mongo_uri}")
     people.print(f"  data      {state.data_dir}")
-    people.print("Ctrl-C stops everything. An estimate is never proof of anybody's age.\n")
+    people.print(f"  model     {preset.name} {preset.version} (another: MAIRROR_MODEL__PRESET)")
+    people.print(f"\n{escape(preset.terms)}", soft_wrap=True)
+    people.print("Ctrl-C stops everything.\n")
 
 
 def stop(as_json: AsJson = False) -> None:

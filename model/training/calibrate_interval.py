@@ -31,6 +31,15 @@ from model.weights import path_of, weights_folder
 
 Values = npt.NDArray[np.float64]
 
+KNOTS: Final = tuple(float(age) for age in range(0, 91, 10))
+"""Estimates, years, at which the factor is found."""
+
+NEIGHBOURS: Final = 8.0
+"""How far faces count for a knot, years (standard deviation of the weights)."""
+
+LOCAL_SHARE: Final = 0.5
+"""How much the neighbours count against everybody."""
+
 PER_DECADE: Final = 150
 """Most faces of one decade of age in the balanced sample."""
 
@@ -65,11 +74,37 @@ def answer(labels: Path, root: Path, split: str, detector: FaceDetector, estimat
 
 def widen(answers: Answers, preset: PresetManifest) -> float:
     """The factor that makes the interval hold `preset.interval.coverage` of the true ages of `answers`."""
+    return conformal(scores(answers, preset)[1], preset.interval.coverage)
+
+
+def widen_by_age(answers: Answers, preset: PresetManifest) -> tuple[tuple[float, float], ...]:
+    """The factor by estimated age, pairs of (years, factor): half of what the faces around each age need, half of what
+    all need together, then scaled so that `preset.interval.coverage` of the true ages lie inside.
+
+    What the neighbours alone need would follow the chance of a few hundred faces.
+    """
+    years, errors = scores(answers, preset)
+    coverage, order = preset.interval.coverage, np.argsort(errors)
+    everybody, factors = conformal(errors, coverage), []
+    for age in KNOTS:
+        near = np.cumsum(np.exp(-0.5 * ((years[order] - age) / NEIGHBOURS) ** 2))
+        needed = errors[order][min(int(np.searchsorted(near, coverage * near[-1])), len(errors) - 1)]
+        factors.append(LOCAL_SHARE * needed + (1 - LOCAL_SHARE) * everybody)
+    scale = conformal(errors / np.interp(years, KNOTS, factors), coverage)
+    return tuple((age, round(float(scale * factor), 4)) for age, factor in zip(KNOTS, factors, strict=True))
+
+
+def scores(answers: Answers, preset: PresetManifest) -> tuple[Values, Values]:
+    """Estimates, years [n], and how many half widths each true age lies away [n]."""
     years = answers.probabilities @ np.asarray(preset.bins)
     below, above = half_widths(answers.probabilities, years, preset)
     margin = preset.interval.margin
-    errors = np.maximum((years - answers.ages) / (below + margin), (answers.ages - years) / (above + margin))
-    rank = math.ceil(preset.interval.coverage * (len(errors) + 1))
+    return years, np.maximum((years - answers.ages) / (below + margin), (answers.ages - years) / (above + margin))
+
+
+def conformal(errors: Values, coverage: float) -> float:
+    """The split-conformal quantile: a new error is at most this with the probability `coverage`, or more."""
+    rank = math.ceil(coverage * (len(errors) + 1))
     return float(np.sort(errors)[min(rank, len(errors)) - 1])
 
 

@@ -29,7 +29,7 @@ from model.evaluation.figures import Judged, figures
 from model.manifest import MANIFEST, PresetManifest
 from model.network import BUILDERS
 from model.training.__main__ import PlainWatcher
-from model.training.calibrate_interval import Answers, balanced, widen
+from model.training.calibrate_interval import Answers, balanced, widen, widen_by_age
 from model.training.config import TrainingConfig, load_config
 from model.training.material import Material, Watcher, gather
 from model.training.measuring import outputs_of
@@ -66,12 +66,12 @@ def publish(path: Path, cache: Path, folder: Path, watcher: Watcher) -> dict[str
     manifest["weights"] = {"name": config.name, "sha256": _digest(folder / WEIGHTS), "file": WEIGHTS}
     preset = msgspec.convert(manifest, PresetManifest)
     held = answers_of(preset, folder / WEIGHTS, material, config, "calibration")
-    factor = round(widen(held, preset), 4)
     manifest["interval"] |= {
-        "widen": factor,
+        "widen": round(widen(held, preset), 4),
+        "widen_by_age": widen_by_age(held, preset),
         "calibrated_on": f"{len(held.ages):,} faces: the calibration split of UTKFace and All-Age-Faces crops",
     }
-    preset = msgspec.structs.replace(preset, interval=msgspec.structs.replace(preset.interval, widen=factor))
+    preset = msgspec.convert(manifest, PresetManifest)
     seen = answers_of(preset, folder / WEIGHTS, material, config, "validation")
     manifest["measured"] = measured(preset, seen)
     (folder / MANIFEST).write_text(_compact(manifest))

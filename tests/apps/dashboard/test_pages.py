@@ -15,7 +15,7 @@ from apps.dashboard.uploads import Chosen, Outcome, Uploads
 from apps.dashboard.views.upload import OUTCOMES
 from apps.dashboard.wiring import Dashboard
 from apps.local.folder import ServiceState, StackState
-from contracts.answers import Age, Face
+from contracts.answers import Age, Ethnicity, Face, Gender
 from contracts.settings import DashboardSettings, Settings, UploadSettings
 from contracts.topics import AGES, FRAMES_LIVE, FRAMES_UPLOAD
 from producers.sample import public_domain_pictures
@@ -156,7 +156,8 @@ def test_system_page_lists_streams(dashboard: Dashboard) -> None:
 
 def test_about_shows_card_terms_limits_and_privacy(dashboard: Dashboard) -> None:
     shown = texts(open_page("about"))
-    for words in ("Do not use it to decide whether somebody is an adult", "Model card: cydral", "mean absolute error"):
+    care = "Do not use it to decide whether somebody is an adult"
+    for words in (care, "Model card: mairror-age-1", "non-commercial research only"):
         assert words in shown
     for promise in privacy.promises():
         assert promise.sentence in shown
@@ -191,6 +192,19 @@ def test_an_answer_holds_nothing_else_about_a_person() -> None:
         "frames",
     }
     assert set(Age.__struct_fields__) == of_this_frame | of_the_track
+
+
+def test_a_card_says_what_else_was_guessed_where_it_was_switched_on() -> None:
+    alone = results.card(face())
+    assert "female" not in alone
+    guessed = msgspec.structs.replace(
+        face(), gender=Gender(female=0.82, male=0.18), ethnicity=Ethnicity(0.1, 0.1, 0.7, 0.05, 0.05)
+    )
+    assert "<small>82 % female</small><small>70 % asian</small>" in results.card(guessed)
+    sentences = " ".join(promise.sentence for promise in privacy.promises(("gender",)))
+    assert "boxes, landmarks and ages, and guesses of gender, switched on here: no picture, no name, no ethnicity" in (
+        sentences
+    )
 
 
 def outcome(name: str, *faces: Face) -> Outcome:
