@@ -56,13 +56,22 @@ prove: $(INSTALLED) ## Run the long proofs (soaks, drills); minutes to an hour
 	@$(BIN)/python -m pytest -m prove --timeout 3600
 
 .PHONY: docs
-docs: $(INSTALLED) ## Write the generated documents below docs/
+docs: $(INSTALLED) ## Write what is made from the code: docs/, strimzi/base
 	@$(BIN)/python -m contracts.documents docs
+	@$(BIN)/python -m contracts.strimzi strimzi/base
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+# Which extras each image of docker/Dockerfile installs.
+IMAGES := producer:sample processor:processor processor-gpu:processor,gpu sinks:sinks gateway:gateway,sinks dashboard:dashboard,sinks,sample weights:weights
 
 .PHONY: lock
 lock: $(INSTALLED) ## Resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --no-header $(addprefix --extra ,$(EXTRAS)) pyproject.toml --output-file requirements.lock
+	@$(COMPILE) $(addprefix --extra ,$(EXTRAS)) pyproject.toml --output-file requirements.lock
+	@set -e; for image in $(IMAGES); do \
+	  $(COMPILE) --constraint requirements.lock --extra $$(echo "$${image#*:}" | sed 's/,/ --extra /g') pyproject.toml \
+	    --output-file docker/requirements/$${image%%:*}.lock; \
+	done
+	@echo setuptools | $(COMPILE) --constraint requirements.lock - --output-file docker/requirements/build.lock
 
 .PHONY: clean
 clean: ## Remove the virtual environment and build leftovers (data stays)

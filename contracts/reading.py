@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from contracts.errors import RetryableError
 from contracts.kafka import KafkaSettings
+from contracts.topics import READER_GROUP
 
 TIMEOUT = 10.0
 
@@ -31,7 +32,7 @@ class TopicReader:
     """
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str], since: float | None = None) -> None:
-        self._consumer = Consumer(kafka.librdkafka_consumer("mairror-reader", fetch_wait_max_ms=100))
+        self._consumer = Consumer(kafka.librdkafka_consumer(READER_GROUP, fetch_wait_max_ms=100))
         # a broker that has just come back answers NOT_LEADER_FOR_PARTITION for a moment
         retrying = stamina.retry_context(on=_passing, attempts=None, timeout=TIMEOUT, wait_initial=0.1, wait_max=1.0)
         try:

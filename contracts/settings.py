@@ -11,7 +11,13 @@ from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from contracts.errors import FatalError
 from contracts.kafka import KafkaSettings
@@ -222,6 +228,19 @@ class Settings(BaseSettings):
     dashboard: DashboardSettings = DashboardSettings()
     gateway: GatewaySettings = GatewaySettings()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then files; files may set nested keys too (the default may not)."""
+        files = NestedSecretsSettingsSource(file_secret_settings, secrets_nested_delimiter="__")
+        return init_settings, env_settings, files
+
 
 def known_keys() -> set[str]:
     """Every environment variable `Settings` understands, upper case."""
@@ -231,6 +250,12 @@ def known_keys() -> set[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             keys |= {f"{PREFIX}{name}__{inner}".upper() for inner in field.annotation.model_fields}
     return keys
+
+
+def given(key: str) -> bool:
+    """Did somebody set this key? The environment, or a file in the secrets folder."""
+    secrets = os.environ.get("MAIRROR_SECRETS_DIR")
+    return key in os.environ or bool(secrets and (Path(secrets) / key).exists())
 
 
 def load_settings() -> Settings:

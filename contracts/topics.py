@@ -25,6 +25,8 @@ STREAM_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 PROCESSOR_GROUP = "mairror-processor"
 MONGO_GROUP = "mairror-sink-mongo"
+READER_GROUP = "mairror-reader"
+"""Named by readers that `assign()`: nobody joins it, nothing is committed."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ bench.register(app)
 app.add_typer(topics.app, name="topics")
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
     version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:

@@ -1,6 +1,6 @@
 """`mairror up | stop | status | reset | doctor`: the one-machine stack."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -8,22 +8,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from apps.cli.output import people, print_json, steps
-from apps.local import doctor as checks
-from apps.local.folder import StackState
-from apps.local.plan import given
-from apps.local.stack import Stack
-from contracts.settings import Settings, load_settings
+from apps.local.folder import Folder, StackState
+from contracts.settings import Settings, given, load_settings
 from contracts.telemetry import configure_logging
 from model.manifest import PresetManifest, load_preset
+
+if TYPE_CHECKING:
+    from apps.local.stack import Stack
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+def _stack(settings: Settings) -> "Stack":
+    # imported when it is used: images that run one service carry neither supervisord nor the jars' resolver
+    from apps.local.stack import Stack
+
+    return Stack(settings)
+
+
 def running_settings() -> Settings:
     """Settings, pointed at the running stack of the data folder unless the environment says otherwise."""
     settings = load_settings()
-    state = Stack(settings).folder.read_state()
+    state = Folder(settings.data).read_state()
     if state is None:
         return settings
     update: dict[str, Any] = {}
@@ -39,7 +46,7 @@ def up(as_json: AsJson = False) -> None:
     settings = load_settings()
     # what the services say is in their own logs; here only what a person must know
     configure_logging(settings.model_copy(update={"log_level": "error"}), "up")
-    stack = Stack(settings)
+    stack = _stack(settings)
     with steps() as progress:
 
         def announce(state: StackState) -> None:
@@ -69,13 +76,13 @@ def _welcome(state: StackState, preset: PresetManifest) -> None:
 
 def stop(as_json: AsJson = False) -> None:
     """Stop the stack of the data folder."""
-    stopped = Stack(load_settings()).stop()
+    stopped = _stack(load_settings()).stop()
     print_json({"stopped": stopped}) if as_json else people.print("stopped" if stopped else "nothing was running")
 
 
 def status(as_json: AsJson = False) -> None:
     """Show every service; exit 1 when not all of them are ready."""
-    state = Stack(load_settings()).status()
+    state = _stack(load_settings()).status()
     if as_json:
         print_json(msgspec.to_builtins(state))
     else:
@@ -122,7 +129,7 @@ def _cameras(state: StackState) -> Table:
 
 def reset(yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete the data folder: topics, answers, history. What was downloaded stays, and so does cameras.toml."""
-    stack = Stack(load_settings())
+    stack = _stack(load_settings())
     if not yes and not typer.confirm(f"Delete {stack.folder.path} with all answers and history?", err=True):
         raise typer.Exit(1)
     stack.reset()
@@ -131,6 +138,8 @@ def reset(yes: Yes = False, as_json: AsJson = False) -> None:
 
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine and print the line that mends each problem."""
+    from apps.local import doctor as checks
+
     found = checks.run(load_settings())
     if as_json:
         print_json([check.__dict__ for check in found])

@@ -10,7 +10,6 @@ from apps.cli.output import people, print_json
 from apps.cli.stack import AsJson, running_settings
 from contracts.errors import InvalidInput, Reason
 from contracts.telemetry import configure_logging
-from producers.direct import upload_files
 
 
 def upload(
@@ -18,6 +17,8 @@ def upload(
     as_json: AsJson = False,
 ) -> None:
     """Estimate the ages of the faces in photos. Exit 1 when a file was refused or not answered."""
+    from producers.direct import upload_files  # decodes strangers' files: most images cannot
+
     settings = running_settings()
     configure_logging(settings.model_copy(update={"log_level": "error"}), "upload")
     if len(files) > settings.upload.max_files:

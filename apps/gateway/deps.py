@@ -47,7 +47,7 @@ class Gateway:
         self.publisher = Publisher(settings.kafka, message_timeout_ms=int(CONFIRM_SECONDS * 1000))
         self.book = AnswerBook(settings.kafka, settings.gateway.answers)
         self.pending = Pending(10 * settings.gateway.answers)
-        self.records = UploadRecords(settings.kafka)
+        self.records = UploadRecords(settings.kafka, settings.processor.group)
         self.store = StoreReader(settings.mongo)
         self.directory = StreamDirectory(settings.kafka)
         self.live = LiveFanout(settings.kafka, [AGES.name])

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from contracts.errors import RetryableError
 from contracts.kafka import KafkaSettings
-from contracts.topics import FRAMES_UPLOAD, PROCESSOR_GROUP
+from contracts.topics import FRAMES_UPLOAD, PROCESSOR_GROUP, READER_GROUP
 from producers.upload import Place
 
 SECONDS = 5.0
@@ -32,7 +32,7 @@ class UploadRecords:
         self._lock, self._catching_up = threading.Lock(), threading.Lock()
         # a frame is wanted, not the ones behind it
         extra = {"queued_max_messages_kbytes": 8192, "fetch_wait_max_ms": 100, "enable_partition_eof": False}
-        self._single = Consumer(kafka.librdkafka_consumer("mairror-reader", **extra))
+        self._single = Consumer(kafka.librdkafka_consumer(READER_GROUP, **extra))
         self._follower = Consumer(kafka.librdkafka_consumer(group, **extra))
         self._next: dict[int, int] = {}
         self._places: OrderedDict[str, Place] = OrderedDict()

@@ -1,6 +1,5 @@
 """What one start of the stack will run, and where: ports are chosen, addresses follow from them."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from apps.local.program import Service
 from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, Row
 from apps.local.store import StoreSpec
-from contracts.settings import Settings
+from contracts.settings import Settings, given
 from model.manifest import load_preset
 from model.weights import WEIGHTS, fetch
 from producers import cameras
@@ -119,9 +118,3 @@ def fetch_weights(settings: Settings, rows: Sequence[Row], progress: Progress) -
 def without_password(uri: str) -> str:
     """The same connection string for people and files."""
     return re.sub(r"(?<=//)([^/@:]*):[^/@]*@", r"\1:***@", uri)
-
-
-def given(key: str) -> bool:
-    """Did somebody name a server? The environment, or a file in the secrets folder."""
-    secrets = os.environ.get("MAIRROR_SECRETS_DIR")
-    return key in os.environ or bool(secrets and (Path(secrets) / key).exists())

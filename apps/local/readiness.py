@@ -9,7 +9,7 @@ from pathlib import Path
 
 from apps.local import broker, store
 from apps.local.folder import StackState
-from apps.local.plan import Plan, given
+from apps.local.plan import Plan
 from apps.local.ports import HOST
 from apps.local.resolver import Progress
 from apps.local.services import BROKER, STORE, TOPICS
@@ -17,7 +17,7 @@ from apps.local.supervision import Process, Supervisor
 from contracts.admin import apply_topics
 from contracts.errors import FatalError
 from contracts.kafka import KafkaSettings
-from contracts.settings import Settings
+from contracts.settings import Settings, given
 
 START_SECONDS = 180.0
 """How long the slowest machine may take to start everything."""
