@@ -9,7 +9,7 @@ EXTRAS := processor weights sinks local gateway dashboard test lint
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
@@ -50,6 +50,10 @@ check: $(INSTALLED) ## ruff, mypy --strict, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: deploy-check
+deploy-check: $(INSTALLED) ## Check docker/, compose, strimzi/ and the chart with their real tools (needs Go, once)
+	@$(BIN)/python -m tests.deploy.check
 
 .PHONY: prove
 prove: $(INSTALLED) ## Run the long proofs (soaks, drills); minutes to an hour

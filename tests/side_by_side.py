@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-TOGETHER = {"kafka": ["tests/kafka"], "rest": ["tests/apps", "tests/unit"]}
+TOGETHER = {"kafka": ["tests/kafka"], "rest": ["tests/apps", "tests/unit", "tests/deploy"]}
 ALONE = {"browser": ["tests/browser"]}
 PYTEST = [sys.executable, "-u", "-m", "pytest", "--durations=15", "--durations-min=3"]
 

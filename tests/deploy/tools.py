@@ -132,10 +132,12 @@ def _python_packages(place: Path) -> None:
 
 
 def _schemas(found: Path, target: Path) -> None:
-    """References of the package lead to a web server of its own; here they lead to the file beside."""
+    """References of the package lead to a web server; here they lead to the file beside."""
     target.mkdir(exist_ok=True)
     for file in (found / f"v{KUBERNETES}-local-strict").glob("*.json"):
-        (target / file.name).write_text(file.read_text().replace('"/api/_definitions.json', '"_definitions.json'))
+        schema = json.loads(file.read_text().replace('"/api/_definitions.json', '"_definitions.json'))
+        schema.pop("$id", None)
+        (target / file.name).write_text(json.dumps(schema))
 
 
 def _build(tool: GoTool, binaries: Path) -> None:

@@ -49,7 +49,11 @@ def closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     found = {key: closed(value) for key, value in schema.items()}
-    if isinstance(found.get("properties"), dict) and "additionalProperties" not in found and found.get("type") == "object":
+    if (
+        isinstance(found.get("properties"), dict)
+        and "additionalProperties" not in found
+        and found.get("type") == "object"
+    ):
         found["additionalProperties"] = False
     return found
 

@@ -82,3 +82,41 @@ def test_secrets_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: obje
     (folder / "mairror_log_level").write_text("error")
     monkeypatch.setenv("MAIRROR_SECRETS_DIR", str(folder))
     assert load_settings().log_level == "error"
+
+
+def test_nested_secrets_come_from_files_as_kubernetes_mounts_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    from pathlib import Path
+
+    from contracts.settings import given
+
+    folder = Path(str(tmp_path))
+    version = folder / "..2026_11_22"
+    version.mkdir()
+    (version / "MAIRROR_KAFKA__SASL_PASSWORD").write_text("s3cret\n")
+    (version / "MAIRROR_GATEWAY__KEYS").write_text("a:read:" + "0" * 64)
+    (version / "cameras.toml").write_text("# not a setting")
+    (folder / "..data").symlink_to(version.name)
+    for name in ("MAIRROR_KAFKA__SASL_PASSWORD", "MAIRROR_GATEWAY__KEYS", "cameras.toml"):
+        (folder / name).symlink_to(f"..data/{name}")
+    monkeypatch.setenv("MAIRROR_SECRETS_DIR", str(folder))
+    monkeypatch.setenv("MAIRROR_KAFKA__SASL_USERNAME", "processor")
+    monkeypatch.setenv("MAIRROR_KAFKA__SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    settings = load_settings()
+    assert settings.kafka.sasl_password is not None
+    assert settings.kafka.sasl_password.get_secret_value() == "s3cret"
+    assert settings.kafka.sasl_username == "processor", "the environment's part of the same group stays"
+    assert settings.gateway.keys == ("a:read:" + "0" * 64,)
+    assert given("MAIRROR_KAFKA__SASL_PASSWORD")
+    assert not given("MAIRROR_MONGO__URI")
+
+
+def test_the_environment_wins_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    from pathlib import Path
+
+    (Path(str(tmp_path)) / "MAIRROR_MONGO__DATABASE").write_text("file")
+    monkeypatch.setenv("MAIRROR_SECRETS_DIR", str(tmp_path))
+    assert load_settings().mongo.database == "file"
+    monkeypatch.setenv("MAIRROR_MONGO__DATABASE", "environment")
+    assert load_settings().mongo.database == "environment"

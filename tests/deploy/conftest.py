@@ -1,0 +1,35 @@
+"""The tools that check deployment files, and copies of those files to break."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.check import ROOT
+from tests.deploy.tools import Tools, fetch, installed
+
+FILES = ("docker", "strimzi", "charts")
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    """hadolint, kubeconform, helm, kustomize, the compose loader. In CI they must be there, elsewhere they may not."""
+    found = installed()
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("the tools are not here yet: `make deploy-check` fetches them")
+    return found or fetch()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The deployment files of this checkout, to be broken; the chart with one values file."""
+    root = tmp_path / "checkout"
+    for name in FILES:
+        shutil.copytree(ROOT / name, root / name)
+    for file in (*ROOT.glob("docker-compose*.yml"), ROOT / "requirements.lock", ROOT / "pyproject.toml"):
+        shutil.copy(file, root)
+    for file in (root / "charts/mairror/ci").iterdir():
+        if file.name != "gpu-values.yaml":
+            file.unlink()
+    return root
