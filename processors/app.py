@@ -58,7 +58,8 @@ def create_app(settings: Settings) -> faust.App:
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         consumer_auto_offset_reset="earliest",
         consumer_metadata_max_age_ms=METADATA_MS,
-        consumer_group_instance_id=settings.processor.instance or "",
+        # None, not "": an empty id is a static id too, and processors with the same one evict each other for ever
+        consumer_group_instance_id=settings.processor.instance,
         # waiting for unacknowledged frames at shutdown hangs when a batch failed; they are delivered again anyway
         stream_wait_empty=False,
         key_serializer="raw",
