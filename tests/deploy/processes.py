@@ -7,7 +7,7 @@ image's lock can be imported. Each process writes to one file and ends with its 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from contracts.settings import PREFIX
@@ -19,13 +19,33 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 """What a process here takes from the machine; everything else is the container's own."""
 
 
+# A root file system that is read-only, a tmpfs on /tmp, no capabilities, no new privileges: compose's `read_only`,
+# `tmpfs`, `cap_drop` and `no-new-privileges`. A checkout below /tmp stays visible.
+CONTAINED = """
+set -e
+mount --make-rprivate /
+case "$1" in /tmp/*) mount --bind "$1" /media ;; esac
+mount -t tmpfs -o size=256m,mode=1777 tmpfs /tmp
+case "$1" in /tmp/*) mkdir -p "$1"; mount --bind /media "$1"; mount -o remount,bind,ro "$1" ;; esac
+mount -o remount,bind,ro /
+if touch /root/.written 2>/dev/null; then echo "the root file system is writable" >&2; exit 99; fi
+shift
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
+"""
+
+
+def contained(line: Sequence[str]) -> list[str]:
+    """The same command as if in a hardened container; it needs root, to make its own mounts."""
+    return ["unshare", "--mount", "sh", "-c", CONTAINED, "sh", str(ROOT), *line]
+
+
 def command(target: str, arguments: Sequence[str]) -> list[str]:
     """The command line of an image's entry point."""
     lock = ROOT / "docker" / "requirements" / f"{target}.lock"
     return [sys.executable, str(RUNNER), str(lock), *arguments]
 
 
-def environment(written: Mapping[str, str], replaced: Mapping[str, str], home: Path) -> dict[str, str]:
+def environment(written: Mapping[str, str], replaced: Mapping[str, str]) -> dict[str, str]:
     """The container's environment; `replaced` maps a piece of a value to what stands for it here."""
     found = {}
     for key, value in written.items():
@@ -33,7 +53,7 @@ def environment(written: Mapping[str, str], replaced: Mapping[str, str], home: P
             value = value.replace(old, new)
         found[key] = value
     found.pop("PATH", None)  # of the image: its virtual environment
-    return found | {"HOME": str(home)}
+    return found
 
 
 class Process(Service):
@@ -68,9 +88,9 @@ def make(
     env: Mapping[str, str],
     port: int,
     folder: Path,
+    *,
+    hardened: bool = False,
 ) -> Process:
     """A process that is not started yet."""
-    return Process(command(target, arguments), dict(env), port, folder / f"{name}.log")
-
-
-Ports = Callable[[], int]
+    line = command(target, arguments)
+    return Process(contained(line) if hardened else line, dict(env), port, folder / f"{name}.log")

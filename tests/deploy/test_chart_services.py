@@ -94,7 +94,7 @@ class Release:
             "$(POD_IP)": "127.0.0.1",
         }
         written = {key: value for key, value in pod.environment.items() if key not in pod.files}
-        env = environment(written, replaced, place)
+        env = environment(written, replaced) | {"HOME": str(place)}
         made = make(f"{name}{copy}", pod.target, pod.arguments, env, self._free_port(), self._folder)
         self.started.append(made)
         return made

@@ -3,6 +3,7 @@
 The broker and the store are the local ones; what compose says of Kafka's and MongoDB's own containers is not run here.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, jars: Jars, free_port: Calla
 class Project:
     """The project's services of ours, by name, with the environment they have here."""
 
-    def __init__(self, tools: Tools, broker: Server, store: Server, folder: Path, free_port: Callable[[], int]) -> None:
+    def __init__(self, tools: Tools, broker: str, store: str, folder: Path, free_port: Callable[[], int]) -> None:
         self.key = "k" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2
         loaded = compose.load(ROOT, tools, [compose.BASE])
         self.containers = {container.name: container for container in compose.containers(ROOT, loaded)}
@@ -56,20 +57,21 @@ class Project:
         uri = self.containers["sink-mongo"].environment["MAIRROR_MONGO__URI"]
         digest = self.containers["gateway"].environment["MAIRROR_GATEWAY__KEYS"].rpartition(":")[2]
         self._replaced = {
-            "kafka:19092": broker.address,
-            uri.rpartition("/")[0]: store.address,
+            "kafka:19092": broker,
+            uri.rpartition("/")[0]: store,
             "/opt/mairror": str(Settings().cache),
-            "/tmp/mairror": str(folder / "data"),
             digest: _sha256(self.key),
         }
 
     def environment(self, name: str) -> dict[str, str]:
-        return environment(self.containers[name].environment, self._replaced, self.folder)
+        return environment(self.containers[name].environment, self._replaced)
 
     def process(self, name: str) -> Process:
+        """Root may make a read-only root file system around it; others run it as it is."""
         container = self.containers[name]
+        port, hardened = self._free_port(), os.geteuid() == 0
         env = self.environment(name)
-        return make(name, container.target, container.arguments, env, self._free_port(), self.folder)
+        return make(name, container.target, container.arguments, env, port, self.folder, hardened=hardened)
 
 
 def _sha256(text: str) -> str:
@@ -87,9 +89,10 @@ def project(
     free_port: Callable[[], int],
 ) -> Project:
     fetch(Settings().cache)
-    return Project(tools, broker, store, tmp_path_factory.mktemp("compose"), free_port)
+    return Project(tools, broker.address, store.address, tmp_path_factory.mktemp("compose"), free_port)
 
 
+@pytest.mark.prove
 def test_every_service_starts_becomes_healthy_and_does_its_work(project: Project, store: Server, hopper: bytes) -> None:
     job = project.containers["topics"]
     applied = run_once(job.target, job.arguments, project.environment("topics"))
@@ -122,23 +125,22 @@ def _ages(client: httpx2.Client, picture: bytes) -> int:
     return len(answer.json()["faces"])
 
 
-def test_the_gateway_does_not_start_without_keys(project: Project) -> None:
-    container = project.containers["gateway"]
-    done = run_once(
-        container.target, container.arguments, project.environment("gateway") | {"MAIRROR_GATEWAY__KEYS": ""}
-    )
+def test_the_gateway_does_not_start_without_keys(tools: Tools, tmp_path: Path, free_port: Callable[[], int]) -> None:
+    project = Project(tools, "127.0.0.1:1", "mongodb://127.0.0.1:1", tmp_path, free_port)
+    gateway, env = project.containers["gateway"], project.environment("gateway")
+    done = run_once(gateway.target, gateway.arguments, env | {"MAIRROR_GATEWAY__KEYS": ""})
     assert done.returncode == 1
     assert "strangers can connect" in done.stderr
 
 
-def test_every_property_of_the_kafka_container_is_one_the_broker_knows(tools: Tools, broker: Server) -> None:
-    kafka = compose.load(ROOT, tools, [compose.BASE])["services"]["kafka"]["environment"]
+def test_every_property_of_the_kafka_container_is_one_the_broker_knows(tools: Tools, kafka: str) -> None:
+    written = compose.load(ROOT, tools, [compose.BASE])["services"]["kafka"]["environment"]
     properties = {
         key.removeprefix("KAFKA_").lower().replace("_", "."): value
-        for key, value in kafka.items()
+        for key, value in written.items()
         if key.startswith("KAFKA_") and key != "KAFKA_HEAP_OPTS"
     }
-    known = asking.configs(broker.address, ResourceType.BROKER, "1").keys()
+    known = asking.configs(kafka, ResourceType.BROKER, "1").keys()
     assert properties.keys() <= known, properties.keys() - known
     roles = {"process.roles": "broker,controller", "node.id": "1"}
     assert properties.items() >= roles.items()
