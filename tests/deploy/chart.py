@@ -92,7 +92,7 @@ def pods(root: Path, resources: list[dict[str, Any] | None]) -> Iterator[Pod]:
         (container,) = spec["containers"]
         target = container["image"].rpartition(":")[0].rpartition("/")[2]
         files = _files(spec)
-        inside = {key: value.replace("${PRESET}", "cydral") for key, value in stages[target].environment.items()}
+        inside = stages[target].environment
         given = {entry["name"]: entry.get("value", "-") for entry in container["env"]}
         mounted = {name: PLACEHOLDERS.get(name, "secret") for name in files if name.startswith("MAIRROR_")}
         yield Pod(resource["metadata"]["name"], target, container["args"], inside | given | mounted, files)

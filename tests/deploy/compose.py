@@ -101,13 +101,9 @@ def containers(root: Path, project: Mapping[str, Any]) -> list[Container]:
         image, _, _tag = service["image"].partition(":")
         repository, _, target = image.rpartition("/")
         if repository == "mairror" and target in stages:
-            inside = {key: _substituted(text) for key, text in stages[target].environment.items()}
+            inside = stages[target].environment
             found.append(Container(name, target, list(service["command"]), inside | _environment(service)))
     return found
-
-
-def _substituted(text: str) -> str:
-    return text.replace("${PRESET}", "cydral")
 
 
 def _environment(service: Mapping[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ class Stage:
 
     base: str
     environment: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
     copied: list[str] = field(default_factory=list)
     user: str = ""
     command: str = ""
@@ -51,10 +52,14 @@ def stages(file: Path) -> dict[str, Stage]:
             above = found.get(base)
             now = Stage(base)
             if above:
-                now = Stage(base, dict(above.environment), [], above.user, above.command, above.health)
+                now = Stage(base, dict(above.environment), {}, [], above.user, above.command, above.health)
             found[name] = now
+        elif word == "ARG":
+            now.arguments |= dict([rest.split("=", 1)])
         elif word == "ENV":
-            now.environment |= dict(pair.split("=", 1) for pair in rest.split())
+            now.environment |= {
+                key: _filled(value, now) for key, value in (pair.split("=", 1) for pair in rest.split())
+            }
         elif word == "COPY":
             now.copied.append(rest)
         elif word == "USER":
@@ -64,6 +69,12 @@ def stages(file: Path) -> dict[str, Stage]:
         elif word == "HEALTHCHECK":
             now.health = True
     return found
+
+
+def _filled(value: str, stage: Stage) -> str:
+    for name, default in stage.arguments.items():
+        value = value.replace(f"${{{name}}}", default)
+    return value
 
 
 def _promises(root: Path, found: dict[str, Stage]) -> list[str]:

@@ -29,13 +29,24 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Our packages as an image has them installed; the model's may be changed."""
+    root = tmp_path / "site-packages"
+    root.mkdir()
+    (root / "contracts").symlink_to(ROOT / "contracts")
+    shutil.copytree(ROOT / "model", root / "model", ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
 def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, check=False)
 
 
-def test_an_image_gets_the_named_weights_and_nothing_else(weights: Path) -> None:
-    done = run([*WEIGHTS, "fetch", str(weights), "cydral"], PIP_NO_INDEX="1")
+def test_an_image_gets_the_named_weights_and_nothing_else(weights: Path, package: Path) -> None:
+    shutil.rmtree(package / "model/presets/mairror-age-1")
+    done = run([*WEIGHTS, "fetch", str(weights), "cydral"], PIP_NO_INDEX="1", PYTHONPATH=str(package))
     assert done.returncode == 0, done.stderr
     kept = sorted(path.name for path in weights_folder(weights).iterdir())
     assert kept == sorted(done.stdout.split())
@@ -44,17 +55,40 @@ def test_an_image_gets_the_named_weights_and_nothing_else(weights: Path) -> None
     assert any(name.endswith("yunet_2023mar.onnx") for name in kept)
 
 
-def test_a_stray_or_damaged_weight_fails_the_build(weights: Path) -> None:
-    run([*WEIGHTS, "fetch", str(weights), "cydral"], PIP_NO_INDEX="1")
+def test_a_preset_that_brings_its_weights_needs_only_the_detector_beside(weights: Path, package: Path) -> None:
+    preset = Settings().model.preset
+    done = run([*WEIGHTS, "fetch", str(weights), preset], PIP_NO_INDEX="1", PYTHONPATH=str(package))
+    assert done.returncode == 1
+    assert "age-v1" in done.stderr, "the other preset's weights lie there"
+    for stray in weights_folder(weights).glob("*age-v1*"):
+        stray.unlink()
+    done = run([*WEIGHTS, "check", str(weights), preset], PYTHONPATH=str(package))
+    assert done.returncode == 0, done.stderr
+    assert f"model/presets/{preset}/weights.npz" in done.stdout
+    (package / "model/presets" / preset / "weights.npz").unlink()
+    missing = run([*WEIGHTS, "check", str(weights), preset], PYTHONPATH=str(package))
+    assert missing.returncode != 0
+    assert "weights of preset" in missing.stderr
+
+
+def test_another_presets_weights_fail_the_build(weights: Path, package: Path) -> None:
+    done = run([*WEIGHTS, "fetch", str(weights), "cydral"], PIP_NO_INDEX="1", PYTHONPATH=str(package))
+    assert done.returncode == 1
+    assert "more than the named weights: model/presets/mairror-age-1" in done.stderr
+
+
+def test_a_stray_or_damaged_weight_fails_the_build(weights: Path, package: Path) -> None:
+    shutil.rmtree(package / "model/presets/mairror-age-1")
+    run([*WEIGHTS, "fetch", str(weights), "cydral"], PIP_NO_INDEX="1", PYTHONPATH=str(package))
     stray = weights_folder(weights) / "more.onnx"
     stray.write_bytes(b"x")
-    done = run([*WEIGHTS, "check", str(weights), "cydral"])
+    done = run([*WEIGHTS, "check", str(weights), "cydral"], PYTHONPATH=str(package))
     assert done.returncode != 0
     assert "more.onnx" in done.stderr
     stray.unlink()
     damaged = next(weights_folder(weights).glob("*.onnx"))
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    done = run([*WEIGHTS, "check", str(weights), "cydral"])
+    done = run([*WEIGHTS, "check", str(weights), "cydral"], PYTHONPATH=str(package))
     assert done.returncode != 0
     assert "not the listed ones" in done.stderr
 
@@ -90,7 +124,7 @@ def test_what_the_dockerfile_copies_is_in_its_context() -> None:
         for copied in stage.copied:
             if copied.startswith("--from="):
                 continue
-            for source in copied.split()[:-1]:
+            for source in copied.replace("${PRESET}", stage.arguments.get("PRESET", "")).split()[:-1]:
                 assert (ROOT / source).exists(), source
                 assert any(source == name or source.startswith(f"{name}/") for name in included), source
 
