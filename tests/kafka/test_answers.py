@@ -106,7 +106,7 @@ def check_fused(found: Results) -> None:
             assert abs(age.shown_years - age.smoothed_years) <= 1
             shown.setdefault(face.track, []).append(age.shown_years)
     for years in shown.values():
-        assert np.std(years[30:]) <= 1, "years people see of one person after the first second"
+        assert np.std(years[len(years) // 3 :]) <= 1, "years people see of one person once they had time to settle"
 
 
 def test_the_cli_plays_a_picture_and_every_frame_of_a_folder(

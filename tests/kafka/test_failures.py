@@ -116,7 +116,7 @@ def test_a_slow_model_drops_what_is_too_old_and_says_so(
     fault(slow_ms=200)
     totals = Replay(settings, SampleSource(30), Play(stream, "public-domain", seconds=6)).run()
     assert totals.closes
-    assert totals.answered >= 10
+    assert totals.answered > 0, "slow is not stopped"
     assert totals.dropped["superseded"] > totals.answered
     found.read(lambda r: len({answer.id for answer in r.answers}) >= totals.answered)
     late = [answer.timing_ms.total for answer in found.answers if (answer.timing_ms.total or 0) > 500]
