@@ -21,7 +21,10 @@ from model.network import BUILDERS
 from model.preset_weights import preset_arrays
 
 WARM_RUNS: Final = 5
-"""Timed runs of every size in the warm-up; their median is the first answer of `batch_ms`."""
+"""Most timed runs of every size in the warm-up; their median is the first answer of `batch_ms`."""
+
+WARM_SECONDS: Final = 0.2
+"""No further run of a size is timed when this time is over: nobody waits for the fifth run of a slow network."""
 
 SMOOTHING: Final = 0.2
 """Weight of the newest run in the running mean of a size's time."""
@@ -73,8 +76,8 @@ class AgeEstimator:
                 continue
             run = self._predict[size] = compile_predict(self._network, size, side)
             noise = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), dtype=np.uint8)
-            times = []
-            for _ in range(WARM_RUNS):
+            times: list[float] = []
+            while len(times) < WARM_RUNS and sum(times) < WARM_SECONDS * 1e3:
                 start = time.perf_counter()
                 run(noise)
                 times.append((time.perf_counter() - start) * 1e3)

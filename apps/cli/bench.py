@@ -1,5 +1,6 @@
 """`mairror bench`: how fast this machine is, and how much of the model's bare speed the whole system keeps."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,8 @@ from apps.cli.output import people, print_json, steps
 from apps.cli.stack import AsJson
 from contracts.settings import load_settings
 from contracts.telemetry import configure_logging
+from model.evaluation.speed import SIZES
+from model.manifest import preset_names
 
 BUSY = 0.85
 """Share of the cores below which the machine was doing something else."""
@@ -17,6 +20,7 @@ BUSY = 0.85
 def bench(
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of one measurement; there are about 20.")] = 6.0,
     preset: Annotated[str | None, typer.Option(help="Age preset; the setting's otherwise.")] = None,
+    model: Annotated[bool, typer.Option("--model", help="Only the presets: loading, milliseconds a face.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine with a broker, a store and a processor of its own, in a temporary folder.
@@ -24,6 +28,9 @@ def bench(
     Compares frames a second from producer to answer topic (and to the store) with the same model code in its fastest
     bare loop, in turns; then the latency that Kafka, Faust and batching add to one stream of 30 frames a second.
     """
+    if model:
+        _model([preset] if preset else preset_names(), as_json)
+        return
     from apps.bench.run import bench as run
 
     settings = load_settings()
@@ -33,6 +40,24 @@ def bench(
     with steps() as progress:
         found = run(settings, seconds, progress)
     print_json(found) if as_json else _show(found)
+
+
+def _model(presets: Sequence[str], as_json: bool) -> None:
+    """Time presets alone, each in a process of its own, with one thread and with every core."""
+    from apps.bench.presets import time_presets
+
+    with steps() as progress:
+        found = time_presets(presets, progress)
+    if as_json:
+        print_json({"presets": found})
+        return
+    table = Table(title="presets alone, milliseconds a face", title_justify="left")
+    for name in ("preset", "threads", "load, s", "warm-up, s", *(f"batch {size}" for size in SIZES)):
+        table.add_column(name, justify="left" if name == "preset" else "right")
+    for row in found:
+        times = [f"{row['ms_per_face'][str(size)]:.1f}" for size in SIZES]
+        table.add_row(row["preset"], str(row["threads"]), f"{row['load_s']:.1f}", f"{row['warm_up_s']:.1f}", *times)
+    people.print(table)
 
 
 def _show(found: dict[str, Any]) -> None:

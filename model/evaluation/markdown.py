@@ -38,6 +38,8 @@ def page(figures: Report, drawn: set[str]) -> list[str]:
     parts += [*_plot("risk-coverage", drawn)]
     for name, report in presets.items():
         parts += [f"### {name}", *certainty(report)]
+    if "learning" in drawn:
+        parts += ["## Learning", *_plot("learning", drawn)]
     parts += _heads(presets, drawn)
     parts += _sweeps(presets, drawn)
     return [part for part in parts if part]

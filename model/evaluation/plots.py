@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from model.evaluation.drawing import Plot, Report, Theme, colour_of, everybody, line
+from model.preset_figures import curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -194,6 +195,22 @@ def _confusion(figure: Figure, figures: Report, theme: Theme) -> bool:
     return True
 
 
+def _learning(figure: Figure, figures: Report, theme: Theme) -> bool:
+    found = [(name, one) for name in figures["presets"] if (one := curves(name))]
+    if not found:
+        return False
+    axes = figure.subplots()
+    for index, (name, one) in enumerate(found):
+        colour = colour_of(theme, index)
+        line(axes, one.epochs, one.validation_mae, colour, True, f"{name}: validation")
+        line(axes, one.epochs, one.train_mae, colour, False, f"{name}: training, changed faces")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("epoch")
+    axes.set_title("Mean absolute error while it was trained, years")
+    axes.legend(loc="lower left")
+    return True
+
+
 PLOTS: Final[dict[str, Plot]] = {
     "side-by-side": Plot("Mean absolute error of every model with its interval", (8.5, 3.2), _side_by_side),
     "error-by-age": Plot("Mean absolute error by decade of true age, a line a model", (8.5, 4.2), _error_by_age),
@@ -201,6 +218,7 @@ PLOTS: Final[dict[str, Plot]] = {
     "reliability": Plot("Share of true ages inside the interval against the share promised", (5.2, 5.0), _reliability),
     "interval-by-width": Plot("Share of true ages inside, by width of the interval", (7.0, 3.8), _interval_by_width),
     "risk-coverage": Plot("Error of the most certain answers, by their share", (7.0, 3.8), _risk_coverage),
+    "learning": Plot("Error of each epoch of training, for presets that bring their curve", (7.0, 3.8), _learning),
     "confusion": Plot("Labels against answers, shares of each label", (9.0, 4.4), _confusion),
     "sweeps": Plot("Error while the picture is made harder to see, one panel a knob", (10.5, 6.4), _sweeps),
 }
