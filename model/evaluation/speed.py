@@ -2,8 +2,8 @@
 
     python -m model.evaluation.speed PRESET THREADS
 
-Prints one line of JSON. A process of its own, because TensorFlow's threads can be set only once; one for every preset and
-number of threads is what `mairror bench --model` runs.
+Prints one line of JSON. A process of its own, because TensorFlow's threads can be set only once. `mairror bench
+--model` runs one for every preset and number of threads.
 """
 
 import json
