@@ -57,8 +57,10 @@ class QualityInfo(Struct, frozen=True):
 class Age(Struct, frozen=True):
     """An age estimate: years, with an interval that covers the true age in `coverage` of cases.
 
-    `years`, `low` and `high` are this frame's alone. `smoothed_*` is the person's: fused over the frames of the track,
-    weighted by how well the face can be seen and how sure the model is, outliers left out; the interval belongs to it.
+    `years`, `low` and `high` are this frame's alone, or, with `reused`, those of a frame of the same face a moment
+    before: a face that is followed is estimated five times a second (`processor.reuse_ms`). `smoothed_*` is the
+    person's: fused over the frames of the track, weighted by how well the face can be seen and how sure the model is,
+    outliers left out; the interval belongs to it.
     `shown_*` is the same in whole years that stand still: another number only after the fused value has moved by a
     year. For people show `shown_*`, for figures take `smoothed_*`, to judge the model take the frame's own.
     """
@@ -76,6 +78,8 @@ class Age(Struct, frozen=True):
     )
     shown_low: Annotated[WholeYears | None, Meta(description="smoothed_low for people; null without a track")] = None
     shown_high: Annotated[WholeYears | None, Meta(description="smoothed_high for people; null without a track")] = None
+
+    reused: Annotated[bool, Meta(description="estimated on a frame of the same face at most reuse_ms before")] = False
 
     def for_people(self) -> tuple[float, float, float]:
         """Years, low and high to show: the track's steady ones, or what an older writer or a single picture has."""

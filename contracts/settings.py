@@ -80,6 +80,12 @@ class ProcessorSettings(_Group):
     model_threads: int = Field(1, ge=1, le=64, description="Threads one model run may use.")
     decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode and detect.")
     budget_ms: float = Field(500.0, gt=0, description="Age at which a live frame is no longer worth answering, ms.")
+    reuse_ms: float = Field(
+        200.0,
+        ge=0,
+        le=1000,
+        description="How long a face that is followed keeps its age before it is estimated anew, ms; 0: every frame.",
+    )
     retries: int = Field(2, ge=0, le=10, description="How often a failing batch is tried again before dead-lettering.")
     stall_seconds: float = Field(
         30.0, gt=0, description="No offset moved for this long while frames wait: the process exits."

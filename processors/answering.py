@@ -45,9 +45,14 @@ def _clip(value: float) -> float:
 
 
 def face_of(
-    looked: Looked, index: int, estimate: AgeEstimate, abstention: Abstention | None, tracked: Tracked | None
+    looked: Looked,
+    index: int,
+    estimate: AgeEstimate,
+    abstention: Abstention | None,
+    tracked: Tracked | None,
+    reused: bool = False,
 ) -> Face:
-    """One face of the answer."""
+    """One face of the answer; `reused` when its estimate is that of a frame before."""
     found, quality = looked.detections[index], looked.qualities[index]
     age = None
     if abstention is None:
@@ -64,6 +69,7 @@ def face_of(
             shown_years=fused.shown_years if fused else None,
             shown_low=fused.shown_low if fused else None,
             shown_high=fused.shown_high if fused else None,
+            reused=reused,
         )
     return Face(
         track=tracked.track if tracked else None,

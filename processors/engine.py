@@ -45,6 +45,7 @@ from processors.acknowledgement import Acknowledgeable, Acknowledgements, Partit
 from processors.frames import Held
 from processors.pacing import Pace
 from processors.pipeline import Looked, Pipeline
+from processors.reuse import AgeMemory, Look
 from processors.scheduling import Batch, Schedule
 from processors.streams import Stream, Streams
 from processors.tracking import Tracked
@@ -70,6 +71,8 @@ class Flight:
     events: list[TrackEvent] = field(default_factory=list)
     retried: int = 0
     published: bool = False
+    estimated: int = 0
+    """Faces that were, or are being, estimated; the others have their age from a frame before."""
 
 
 Stage = Callable[[Flight], Awaitable[None]]
@@ -88,6 +91,7 @@ class Engine:
         self.streams = Streams(pipeline.manifest.name)
         self.schedule = Schedule(settings.budget_ms, capacity=QUEUED)
         self._pace = Pace()
+        self._memory = AgeMemory(settings.reuse_ms / 1000)
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
         self._to_estimate: asyncio.Queue[Flight] = asyncio.Queue(maxsize=1)
@@ -160,9 +164,8 @@ class Engine:
         while True:
             waiting = await self._to_estimate.get()
             self._pace.estimating()
-            faces = sum(len(looked.detections) for looked in waiting.looked.values())
             flight = await self._attempt(waiting, self._estimate)
-            self._pace.estimated(self._pipeline.estimate_ms(faces))
+            self._pace.estimated(self._pipeline.estimate_ms(waiting.estimated))
             if flight:
                 await self._to_publish.put(flight)
 
@@ -262,21 +265,35 @@ class Engine:
         seen = [held for held in flight.frames if held in flight.looked and held.answer is None]
         if not seen:
             return
+        seen.sort(key=lambda held: held.frame.sequence)
         looked = [flight.looked[held] for held in seen]
         started = time.perf_counter()
+        self._memory.drop_unfinished()
+        planned = [self._memory.plan(held, found) for held, found in zip(seen, looked, strict=True)]
+        wanted = _first_of_each(planned)
+        flight.estimated = sum(map(len, wanted))
         loop = asyncio.get_running_loop()
-        ages = await loop.run_in_executor(self._estimator, self._pipeline.estimate, looked)
+        ages = await loop.run_in_executor(self._estimator, self._pipeline.estimate, looked, wanted)
         took = time.perf_counter() - started
         histogram(STAGE_SECONDS).labels(stage="estimate").observe(took)
         histogram(BATCH_FRAMES).observe(len(seen))
-        histogram(BATCH_FACES).observe(sum(len(found) for found in ages))
-        for held, found, estimates in sorted(
-            zip(seen, looked, ages, strict=True), key=lambda item: item[0].frame.sequence
-        ):
-            self._answer(flight, held, found, estimates, took * 1000)
+        histogram(BATCH_FACES).observe(flight.estimated)
+        for looks, numbers, answers in zip(planned, wanted, ages, strict=True):
+            for number, estimate in zip(numbers, answers, strict=True):
+                looks[number].estimate = estimate
+        for held, found, looks, numbers in zip(seen, looked, planned, wanted, strict=True):
+            estimates = [look.estimate for look in looks if look.estimate is not None]
+            fresh = [number in numbers for number in range(len(looks))]
+            self._answer(flight, held, found, estimates, fresh, took * 1000)
 
     def _answer(
-        self, flight: Flight, held: Held, looked: Looked, estimates: list[AgeEstimate], estimate_ms: float
+        self,
+        flight: Flight,
+        held: Held,
+        looked: Looked,
+        estimates: list[AgeEstimate],
+        fresh: list[bool],
+        estimate_ms: float,
     ) -> None:
         abstentions = [
             decide(quality, estimate, self._pipeline.settings)
@@ -287,11 +304,11 @@ class Engine:
         if not held.frame.is_upload:
             stream, ended = self.streams.of(held)
             flight.events += ended
-            tracked = self._track(flight, stream, held, looked, estimates, abstentions)
+            tracked = self._track(flight, stream, held, looked, estimates, abstentions, fresh)
             if not held.expires or held.remaining_ms(self._settings.budget_ms) > 0:
                 dropped = stream.take_drops()
         faces = [
-            answering.face_of(looked, index, estimate, abstention, track)
+            answering.face_of(looked, index, estimate, abstention, track, reused=not fresh[index])
             for index, (estimate, abstention, track) in enumerate(zip(estimates, abstentions, tracked, strict=True))
         ]
         timing = answering.timing_of(
@@ -312,6 +329,7 @@ class Engine:
         looked: Looked,
         estimates: list[AgeEstimate],
         abstentions: list[Abstention | None],
+        fresh: list[bool],
     ) -> list[Tracked | None]:
         """A frame that comes again, or out of order, moves no track."""
         if held.frame.sequence <= stream.tracker.last_sequence:
@@ -321,7 +339,7 @@ class Engine:
         boxes = [answering.box_of(found, looked.width, looked.height) for found in looked.detections]
         ages = [None if abstained else estimate for estimate, abstained in zip(estimates, abstentions, strict=True)]
         tracked, events = stream.tracker.update(
-            held.frame.captured_at, boxes, looked.detections, ages, looked.qualities
+            held.frame.captured_at, boxes, looked.detections, ages, looked.qualities, fresh
         )
         flight.events += events
         return tracked
@@ -380,3 +398,14 @@ class Engine:
 def _count_faces(faces: list[Face]) -> None:
     for face in faces:
         counter(FACES_DETECTED).labels(result=face.abstained.reason if face.abstained else "aged").inc()
+
+
+def _first_of_each(planned: list[list[Look]]) -> list[list[int]]:
+    """For every frame the numbers of the faces to estimate: each look without an age, where it comes first."""
+    known: set[int] = set()
+    wanted = []
+    for looks in planned:
+        numbers = [number for number, look in enumerate(looks) if look.estimate is None and id(look) not in known]
+        known |= {id(looks[number]) for number in numbers}
+        wanted.append(numbers)
+    return wanted

@@ -101,15 +101,25 @@ class Pipeline:
         )
         if not thorough:
             self._look_ms += SMOOTHING * (looked.decode_ms + looked.detect_ms - self._look_ms)
-            self._faces_per_frame += SMOOTHING * (len(detections) - self._faces_per_frame)
         return looked
 
-    def estimate(self, frames: Sequence[Looked]) -> list[list[AgeEstimate]]:
-        """Estimate all faces of several frames as one batch; one list a frame, in the order of its detections."""
-        counts = [len(looked.detections) for looked in frames]
+    def estimate(
+        self, frames: Sequence[Looked], wanted: Sequence[Sequence[int]] | None = None
+    ) -> list[list[AgeEstimate]]:
+        """Estimate faces of several frames as one batch; one list a frame.
+
+        Args:
+            frames: what was seen.
+            wanted: numbers of the faces to estimate, for every frame; None: all of them.
+        """
+        chosen = [list(range(len(looked.detections))) for looked in frames] if wanted is None else wanted
+        counts = [len(numbers) for numbers in chosen]
+        if wanted is not None and frames:
+            self._faces_per_frame += SMOOTHING * (sum(counts) / len(frames) - self._faces_per_frame)
         if not sum(counts):
             return [[] for _ in frames]
-        ages = iter(self._estimator.predict(np.concatenate([looked.chips for looked in frames])))
+        chips = [looked.chips[list(numbers)] for looked, numbers in zip(frames, chosen, strict=True) if numbers]
+        ages = iter(self._estimator.predict(np.concatenate(chips)))
         return [[next(ages) for _ in range(count)] for count in counts]
 
     def predict_ms(self, frames: int) -> float:
@@ -119,6 +129,8 @@ class Pipeline:
 
     def estimate_ms(self, faces: int) -> float:
         """Predicted milliseconds of the ages of n faces."""
+        if not faces:
+            return 0.0
         sizes = self._estimator.batch_sizes
         full, rest = divmod(faces, sizes[-1])
         estimate = full * self._estimator.batch_ms(sizes[-1]) if full else 0.0

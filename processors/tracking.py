@@ -46,10 +46,6 @@ class _Track:
         self.last_seen, self.box = seen, box
         self.frames += 1
 
-    def age(self, seen: datetime, estimate: AgeEstimate, quality: Quality) -> None:
-        self.aged += 1
-        self.fusion.add(seen.timestamp(), estimate, quality)
-
     def event(self, kind: Any, stream: str, preset: str) -> TrackEvent:
         fused = self.fusion.fused
         return TrackEvent(
@@ -111,6 +107,7 @@ class StreamTracker:
         detections: Sequence[Detection],
         estimates: Sequence[AgeEstimate | None],
         qualities: Sequence[Quality],
+        fresh: Sequence[bool] | None = None,
     ) -> tuple[list[Tracked | None], list[TrackEvent]]:
         """Follow the faces of the next frame.
 
@@ -120,6 +117,7 @@ class StreamTracker:
             detections: the same faces in pixels.
             estimates: None where the model abstained.
             qualities: how well each face can be seen.
+            fresh: False where the estimate is one of a frame before, which the track has counted; None: all are new.
 
         Returns:
             One entry a face (None: not tracked), and the news of tracks (new, update, end).
@@ -127,7 +125,8 @@ class StreamTracker:
         tracked: list[Tracked | None] = []
         events: list[TrackEvent] = []
         numbers = self.assign(detections)
-        for number, box, estimate, quality in zip(numbers, boxes, estimates, qualities, strict=True):
+        new = fresh if fresh is not None else [True] * len(detections)
+        for number, box, estimate, quality, counts in zip(numbers, boxes, estimates, qualities, new, strict=True):
             if number is None:
                 tracked.append(None)
                 continue
@@ -136,7 +135,9 @@ class StreamTracker:
                 track = self._tracks[number] = _Track(f"{self._prefix}:{number}", seen, box)
             track.see(seen, box)
             if estimate is not None:
-                track.age(seen, estimate, quality)
+                track.aged += 1
+                if counts or track.fusion.fused is None:
+                    track.fusion.add(seen.timestamp(), estimate, quality)
             tracked.append(Tracked(track.id, track.fusion.fused, max(1, track.fusion.frames)))
             events += self._news(track, seen)
         events += self._ended({number for number in numbers if number is not None})

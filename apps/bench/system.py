@@ -73,6 +73,8 @@ class System:
             "MAIRROR_KAFKA__BOOTSTRAP": self.settings.kafka.bootstrap,
             "MAIRROR_MONGO__URI": self.settings.mongo.uri,
             "MAIRROR_MODEL__PRESET": self.settings.model.preset,
+            # every face of every frame, as in the bare loop it is compared with
+            "MAIRROR_PROCESSOR__REUSE_MS": "0",
             "MAIRROR_WEB__PORT": str(port),
             "MAIRROR_LOG_FORMAT": "json",
         }

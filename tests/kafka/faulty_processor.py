@@ -61,14 +61,16 @@ def main() -> int:
         (poisoned.add if poison and poison in jpeg else poisoned.discard)(id(looked))
         return looked
 
-    def failing(self: Pipeline, frames: Sequence[Looked]) -> list[list[AgeEstimate]]:
+    def failing(
+        self: Pipeline, frames: Sequence[Looked], wanted: Sequence[Sequence[int]] | None = None
+    ) -> list[list[AgeEstimate]]:
         faults = misbehaviour.now()
         time.sleep((faults.slow_ms + faults.slow_frame_ms * len(frames)) / 1000)
         hit = [frame for frame in frames if id(frame) in poisoned]
         if hit and faults.times > 0:
             faults.times -= 1
             raise RuntimeError("the model raised on purpose")
-        return estimate(self, frames)
+        return estimate(self, frames, wanted)
 
     Pipeline.look, Pipeline.estimate = watching, failing  # type: ignore[method-assign]
     settings = load_settings()

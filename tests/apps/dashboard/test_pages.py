@@ -181,7 +181,7 @@ def test_an_answer_holds_nothing_else_about_a_person() -> None:
     assert set(Face.__struct_fields__) == always | {"gender", "ethnicity"}
     assert Settings().model.heads == (), "guesses about more than the age are off"
     assert set(msgspec.json.decode(msgspec.json.encode(face()))) == always, "and then not even named"
-    of_this_frame = {"years", "low", "high", "coverage"}
+    of_this_frame = {"years", "low", "high", "coverage", "reused"}
     of_the_track = {
         "smoothed_years",
         "smoothed_low",
