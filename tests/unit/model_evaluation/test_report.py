@@ -7,7 +7,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
+from model.evaluation import plots
 from model.evaluation.certainty import reliability
 from model.evaluation.drawing import draw
 from model.evaluation.figures import Judged
@@ -16,6 +18,7 @@ from model.evaluation.plots import PLOTS
 from model.evaluation.report import write_report
 from model.evaluation.rivals.comparing import side_by_side
 from model.evaluation.run import figures_of
+from model.preset_figures import Curves
 from tests.unit.model_evaluation.making import face
 
 
@@ -58,7 +61,8 @@ def measured() -> dict[str, Any]:
     }
 
 
-def test_tables_and_plots_for_light_and_dark(tmp_path: Path) -> None:
+def test_tables_and_plots_for_light_and_dark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "curves", lambda _: Curves([1, 2], [9.0, 8.0], [9.5, 8.4]))
     files = write_report(tmp_path, measured())
     assert {file.name for file in files} == {path.name for path in tmp_path.iterdir()}
     text = (tmp_path / "README.md").read_text()
