@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import FatalError
+from model.two_scale import HEADS
 
 PACKAGE: Final = "model.presets"
 MANIFEST: Final = "manifest.json"
-HEADS: Final = frozenset({"gender", "ethnicity"})
-"""Answers a preset may give besides the age."""
 
 
 class WeightsRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +114,7 @@ class PresetManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if list(self.bins) != sorted(set(self.bins)) or len(self.bins) < 2:
             raise ValueError("bins must be ascending ages, at least two")
-        if set(self.heads) - HEADS:
+        if set(self.heads) - set(HEADS):
             raise ValueError(f"heads must be of {', '.join(sorted(HEADS))}, got {', '.join(self.heads)}")
         if Path(self.weights.file).name != self.weights.file:
             raise ValueError(f"weights.file must be a file beside the manifest, got {self.weights.file!r}")

@@ -45,7 +45,7 @@ from processors.acknowledgement import Acknowledgeable, Acknowledgements, Partit
 from processors.frames import Held
 from processors.pacing import Pace
 from processors.pipeline import Looked, Pipeline
-from processors.reuse import AgeMemory, Look
+from processors.reuse import AgeMemory
 from processors.scheduling import Batch, Schedule
 from processors.streams import Stream, Streams
 from processors.tracking import Tracked
@@ -206,6 +206,7 @@ class Engine:
 
     def _retry(self, flight: Flight, error: Exception) -> None:
         flight.retried += 1
+        self._memory.drop_unfinished()
         for held in flight.frames:
             if held in flight.refused:
                 continue
@@ -268,9 +269,7 @@ class Engine:
         seen.sort(key=lambda held: held.frame.sequence)
         looked = [flight.looked[held] for held in seen]
         started = time.perf_counter()
-        self._memory.drop_unfinished()
-        planned = [self._memory.plan(held, found) for held, found in zip(seen, looked, strict=True)]
-        wanted = _first_of_each(planned)
+        planned, wanted = self._memory.plan_batch(list(zip(seen, looked, strict=True)))
         flight.estimated = sum(map(len, wanted))
         loop = asyncio.get_running_loop()
         ages = await loop.run_in_executor(self._estimator, self._pipeline.estimate, looked, wanted)
@@ -398,14 +397,3 @@ class Engine:
 def _count_faces(faces: list[Face]) -> None:
     for face in faces:
         counter(FACES_DETECTED).labels(result=face.abstained.reason if face.abstained else "aged").inc()
-
-
-def _first_of_each(planned: list[list[Look]]) -> list[list[int]]:
-    """For every frame the numbers of the faces to estimate: each look without an age, where it comes first."""
-    known: set[int] = set()
-    wanted = []
-    for looks in planned:
-        numbers = [number for number, look in enumerate(looks) if look.estimate is None and id(look) not in known]
-        known |= {id(looks[number]) for number in numbers}
-        wanted.append(numbers)
-    return wanted

@@ -24,7 +24,7 @@ LOOKS: Final = 64
 
 FRAME_YEARS: Final = 4.0
 """How far estimates of one person lie apart from frame to frame (standard deviation): 3.9 years for `cydral` on the
-moving portrait of Eileen Collins, 1.5 for `mairror-age-1`. It comes on top of a frame's own spread (weights of a
+moving portrait of Eileen Collins, 1.3 for `mairror-age-1`. It comes on top of a frame's own spread (weights of a
 random-effects mean: DerSimonian & Laird 1986), so that no frame rules alone because its distribution happens to be
 narrow."""
 

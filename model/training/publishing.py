@@ -76,7 +76,12 @@ def publish(path: Path, cache: Path, folder: Path, watcher: Watcher) -> dict[str
     manifest["measured"] = measured(preset, seen)
     (folder / MANIFEST).write_text(_compact(manifest))
     history = json.loads((run / "report.json").read_text())["history"]
-    (folder / "curves.json").write_text(json.dumps(curves(history)) + "\n")
+    curve = folder / "curves.json"
+    found = curves(history)
+    if found["epochs"][:1] == [1]:
+        curve.write_text(json.dumps(found) + "\n")
+    else:  # a run begun before errors were kept: no curve is better than the end of one
+        curve.unlink(missing_ok=True)
     (folder / "data.json").write_text(json.dumps({"sets": learned_from(material, config)}, indent=1) + "\n")
     return dict(manifest)
 

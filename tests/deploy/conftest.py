@@ -1,11 +1,15 @@
-"""The tools that check deployment files, and copies of those files to break."""
+"""The tools that check deployment files, copies of those files to break, and a store for the services they start."""
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from apps.local.java import Jars
+from apps.local.server import Server
+from apps.local.store import StoreSpec
 from tests.deploy.check import ROOT
 from tests.deploy.tools import Tools, fetch, installed
 
@@ -33,3 +37,12 @@ def copy(tmp_path: Path) -> Path:
         if file.name != "gpu-values.yaml":
             file.unlink()
     return root
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, jars: Jars, free_port: Callable[[], int]) -> Iterator[Server]:
+    """A store of this module alone."""
+    server = Server.store(StoreSpec(tmp_path_factory.mktemp("store"), free_port(), jars))
+    server.start()
+    yield server
+    server.stop()

@@ -28,7 +28,7 @@ case "$1" in /tmp/*) mount --bind "$1" /media ;; esac
 mount -t tmpfs -o size=256m,mode=1777 tmpfs /tmp
 case "$1" in /tmp/*) mkdir -p "$1"; mount --bind /media "$1"; mount -o remount,bind,ro "$1" ;; esac
 mount -o remount,bind,ro /
-if touch /root/.written 2>/dev/null; then echo "the root file system is writable" >&2; exit 99; fi
+if touch /.written 2>/dev/null; then echo "the root file system is writable" >&2; exit 99; fi
 shift
 exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
 """

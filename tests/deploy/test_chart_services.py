@@ -16,7 +16,6 @@ from pymongo import MongoClient
 
 from apps.local.java import Jars
 from apps.local.server import Server
-from apps.local.store import StoreSpec
 from contracts.admin import apply_topics
 from contracts.errors import RetryableError
 from contracts.kafka import KafkaSettings
@@ -49,15 +48,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory, jars: Jars, free_port: Call
     secured.grant(found)
     apply_topics(KafkaSettings(bootstrap=found.spec.bootstrap))
     yield found
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, jars: Jars, free_port: Callable[[], int]) -> Iterator[Server]:
-    """A store of this module alone."""
-    server = Server.store(StoreSpec(tmp_path_factory.mktemp("store"), free_port(), jars))
-    server.start()
-    yield server
     server.stop()
 
 

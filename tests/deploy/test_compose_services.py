@@ -16,7 +16,6 @@ from pymongo import MongoClient
 from apps.local.broker import BrokerSpec
 from apps.local.java import Jars
 from apps.local.server import Server
-from apps.local.store import StoreSpec
 from contracts.settings import Settings
 from contracts.topics import TOPICS
 from model.weights import fetch
@@ -32,15 +31,6 @@ from tests.services import wait_for
 def broker(tmp_path_factory: pytest.TempPathFactory, jars: Jars, free_port: Callable[[], int]) -> Iterator[Server]:
     """A broker of this module alone: compose's topics job makes its topics."""
     server = Server.broker(BrokerSpec(tmp_path_factory.mktemp("kafka"), free_port(), free_port(), jars, heap_mb=320))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, jars: Jars, free_port: Callable[[], int]) -> Iterator[Server]:
-    """A store of this module alone."""
-    server = Server.store(StoreSpec(tmp_path_factory.mktemp("store"), free_port(), jars))
     server.start()
     yield server
     server.stop()

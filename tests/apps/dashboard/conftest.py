@@ -1,7 +1,6 @@
 """A dashboard on the real broker, and its own routes on a real server (without Streamlit)."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from starlette.applications import Starlette
 from apps.dashboard.serve import routes
 from apps.dashboard.wiring import Dashboard, install
 from contracts.settings import Settings
+from tests.services import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +30,7 @@ def address(dashboard: Dashboard, free_port: Callable[[], int]) -> Iterator[str]
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: server.started, 20, "the dashboard's routes answer")
     yield f"127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)

@@ -100,6 +100,14 @@ def test_a_batch_that_failed_leaves_no_face_without_an_age() -> None:
     assert look.at == pytest.approx(START.timestamp() + 0.033)
 
 
+def test_within_a_batch_a_face_is_estimated_where_it_comes_first() -> None:
+    memory = AgeMemory(0.2)
+    frames = [(held(0, 0), looked((100, chip(1)))), (held(1, 33), looked((110, chip(1)), (300, chip(2))))]
+    planned, wanted = memory.plan_batch(frames)
+    assert wanted == [[0], [1]]
+    assert planned[1][0] is planned[0][0]
+
+
 def test_it_can_be_switched_off_and_does_not_grow() -> None:
     off = AgeMemory(0)
     first(off, (100, chip(1)))

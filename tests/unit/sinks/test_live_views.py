@@ -17,6 +17,7 @@ from sinks.live.figures import WINDOW_SECONDS, LiveFigures, percentile
 from sinks.live.pairing import MAX_ANSWERS, MAX_FRAMES, Pairing
 from sinks.live.subscription import LiveItem
 from tests.apps.dashboard.making import answer, face, frame, status
+from tests.services import wait_for
 
 
 def sent(item: Frame, jpeg: bytes = b"jpeg") -> LiveItem:
@@ -118,10 +119,7 @@ def test_the_directory_knows_streams_from_before_it_began(kafka: str) -> None:
     publisher.send(*json_record(STREAMS, f"{name}/producer", status(name), id="1"), lambda *_: None)
     assert publisher.close() == 0
     directory = StreamDirectory(settings)
-    deadline = time.monotonic() + 20
-    while directory.entry(name) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: directory.entry(name) is not None, 20, "the stream is known")
     entry = directory.entry(name)
     directory.close()
     assert entry is not None
