@@ -147,9 +147,18 @@ def _build_two_scale(weights: Weights, size: int, heads: Sequence[str]) -> keras
     return in_one_row(network, heads) if heads else network
 
 
+def _build_one_scale(weights: Weights, size: int, heads: Sequence[str]) -> keras.Model:
+    from model.one_scale import build_one_scale
+    from model.two_scale import in_one_row
+
+    network = build_one_scale(weights, ("age", *heads), size)
+    return in_one_row(network, heads) if heads else network
+
+
 BUILDERS: Final[Mapping[str, Callable[[Weights, int, Sequence[str]], keras.Model]]] = {
     "cydral-resnet10": lambda weights, _size, _heads: build_cydral(weights),
     "mairror-two-scale": _build_two_scale,
+    "mairror-one-scale": _build_one_scale,
 }
 """How a manifest's `architecture` becomes a network: from weights, side of the chip and the optional heads wanted to
 RGB [n, size, size, 3] -> [n, bins and the heads' outputs behind them]."""

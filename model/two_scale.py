@@ -69,15 +69,14 @@ def shrunk(rgb: Any, size: int, padding: float) -> Any:
     return ops.einsum("tw,nswc->nstc", ops.cast(matrix, rgb.dtype), rows)
 
 
-def head_outputs(fine: Any, coarse: Any, heads: Sequence[str]) -> dict[str, Any]:
-    """The outputs by name from the two trunks' features. Outputs are float32, also where the trunks compute in less."""
+def head_outputs(features: Any, heads: Sequence[str]) -> dict[str, Any]:
+    """The outputs by name from features [n, any]. Outputs are float32, also where the trunks compute in less."""
     import keras
 
-    both = keras.layers.Concatenate(name="both")([fine, coarse])
     outputs = {}
     for head in heads:
         hidden = keras.layers.Dense(HIDDEN if head == "age" else HEAD_HIDDEN, activation="relu", name=f"{head}_hidden")
-        dropped = keras.layers.Dropout(DROPOUT, name=f"{head}_dropout")(hidden(both))
+        dropped = keras.layers.Dropout(DROPOUT, name=f"{head}_dropout")(hidden(features))
         size = AGES if head == "age" else HEADS[head]
         activation = "sigmoid" if size == 1 else "softmax"
         outputs[head] = keras.layers.Dense(size, activation=activation, name=head, dtype="float32")(dropped)
@@ -103,12 +102,17 @@ def build_two_scale(weights: Weights | None, heads: Sequence[str] = ("age",), si
     pixels = keras.layers.Rescaling(1.0, name="pixels")(inputs)
     fine = keras.layers.GlobalAveragePooling2D(name="embedding")(trunk(pixels))
     coarse, _ = cydral_trunk(shrunk(pixels, size, PADDING), prefix="coarse_")
-    outputs = head_outputs(fine, coarse, heads)
+    outputs = head_outputs(keras.layers.Concatenate(name="both")([fine, coarse]), heads)
     model = keras.Model(inputs, outputs["age"] if list(heads) == ["age"] else outputs, name="mairror-age")
     if weights is not None:
-        left_out = {name for head in HEADS if head not in heads for name in (head, f"{head}_hidden")}
-        fill(model, {name: array for name, array in weights.items() if name.split("/")[0] not in left_out})
+        fill(model, of_heads(weights, heads))
     return model
+
+
+def of_heads(weights: Weights, heads: Sequence[str]) -> Weights:
+    """The arrays without those of the heads not asked for."""
+    left_out = {name for head in HEADS if head not in heads for name in (head, f"{head}_hidden")}
+    return {name: array for name, array in weights.items() if name.split("/")[0] not in left_out}
 
 
 def in_one_row(network: Any, heads: Sequence[str]) -> keras.Model:

@@ -72,13 +72,20 @@ def plain(chips: Picture, size: int) -> Picture:
     return np.ascontiguousarray(chips[..., margin : margin + size, margin : margin + size, :])
 
 
-def shrunk_to(picture: Picture, side: int) -> Picture:
-    """[..., side, side, 3]: one chip or several made smaller by areas; as they are when they have that side."""
-    if picture.shape[-2] == side:
-        return picture
-    if picture.ndim == 4:
-        return np.stack([shrunk_to(one, side) for one in picture]) if len(picture) else picture[:, :side, :side]
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+class Shrunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The smaller chip a network sees: its side, pixels, and dlib's padding."""
+
+    size: int
+    padding: float
+
+    def of(self, chip: Picture, padding: float) -> Picture:
+        """From a prepared chip [side, side, 3] of the given padding; bicubic, as `model.alignment.chip` samples."""
+        steps = (chip.shape[0] - 1) / (1 + 2 * padding)
+        step = (1 + 2 * self.padding) / (self.size - 1) * steps
+        first = (padding - self.padding) * steps
+        matrix = np.array([[step, 0, first], [0, step, first]])
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpAffine(chip, matrix, (self.size, self.size), flags=flags), dtype=np.uint8)
 
 
 def _placed(chip: Picture, size: int, how: Augmentation, rng: Generator) -> Picture:

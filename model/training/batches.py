@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from model.training.augmentation import Augmentation, augmented, shrunk_to
+from model.training.augmentation import Augmentation, Shrunk, augmented
 
 Picture = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -36,8 +36,14 @@ class FaceSource:
     size: int
     augmentation: Augmentation
     seed: int
-    shrink_to: int = 0
-    """Side the network sees; 0 is `size`."""
+    padding: float
+    shrunk: Shrunk | None = None
+    """What the network sees, where it is smaller than the prepared chips of `size` and `padding`."""
+
+    def draw(self, index: int, rng: np.random.Generator) -> Picture:
+        """One entry's chip, augmented, as the network sees it."""
+        chip = augmented(self.chips[index], self.size, self.augmentation, rng)
+        return self.shrunk.of(chip, self.padding) if self.shrunk else chip
 
 
 def sampling_shares(ages: Values, power: float) -> Values:
@@ -85,15 +91,7 @@ def batches(
         indices = source.chosen[positions[start : start + batch]]
         chips = np.stack(
             [
-                shrunk_to(
-                    augmented(
-                        source.chips[index],
-                        source.size,
-                        source.augmentation,
-                        np.random.default_rng([source.seed, epoch, 1, start + offset]),
-                    ),
-                    source.shrink_to or source.size,
-                )
+                source.draw(index, np.random.default_rng([source.seed, epoch, 1, start + offset]))
                 for offset, index in enumerate(indices)
             ]
         )

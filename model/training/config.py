@@ -13,11 +13,14 @@ from typing import Final
 import msgspec
 
 from contracts.errors import InvalidInput, Reason
-from model.training.augmentation import Augmentation
+from model.training.augmentation import Augmentation, Shrunk
 from model.training.datasets import READERS
 from model.training.samples import ProblemKind
-from model.training.targets import Softening
+from model.training.targets import TEACHERS, Softening
 from model.two_scale import HEADS, PADDING, SIZE
+
+TWO_SCALE: Final = "mairror-two-scale"
+ONE_SCALE: Final = "mairror-one-scale"
 
 VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 
@@ -106,7 +109,9 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         threads: threads of the network; `prepare_threads` of the augmentation.
         precision: `mixed_bfloat16` (processors with AMX or AVX512-BF16, and GPUs), `mixed_float16` or `float32`.
         heads: optional outputs besides the age.
-        size: side of the prepared chips, pixels; shrink_to: side the network sees, where it is smaller (0: `size`).
+        size, padding: side of the prepared chips, pixels, and dlib's padding.
+        shrunk: the chip the network sees, where it is a smaller one.
+        architecture: `mairror-two-scale`, or `mairror-one-scale`, which is only learned from a larger preset.
         distilled: learn from a larger network of ours; the stage of the head falls away.
         sha256: of the file; part of the run's folder, so that another configuration never continues a run.
     """
@@ -125,14 +130,15 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head: HeadStage = HeadStage()
     fine: FineStage = FineStage()
     losses: Losses = Losses()
-    shrink_to: int = 0
+    shrunk: Shrunk | None = None
+    architecture: str = TWO_SCALE
     distilled: Distilled | None = None
     sha256: str = ""
 
     @property
     def seen_size(self) -> int:
         """Side of what the network sees, pixels."""
-        return self.shrink_to or self.size
+        return self.shrunk.size if self.shrunk else self.size
 
     def __post_init__(self) -> None:
         unknown = [one.format for one in self.data.sets if one.format not in READERS]
@@ -142,8 +148,16 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("data.sets is empty")
         if not 0 <= self.data.power <= 1:
             raise ValueError(f"data.power must be 0 to 1, got {self.data.power}")
-        if self.shrink_to > self.size:
-            raise ValueError(f"shrink_to must not be above size {self.size}, got {self.shrink_to}")
+        if self.shrunk and not (0 < self.shrunk.size <= self.size and 0 <= self.shrunk.padding <= self.padding):
+            raise ValueError(f"shrunk must lie within size {self.size} and padding {self.padding}, got {self.shrunk}")
+        if self.architecture not in (TWO_SCALE, ONE_SCALE):
+            raise ValueError(f"architecture {self.architecture!r} is none of {TWO_SCALE}, {ONE_SCALE}")
+        if self.architecture == ONE_SCALE and self.distilled is None:
+            raise ValueError(f"architecture {ONE_SCALE} is only learned from a larger preset: [distilled] is missing")
+        if not self.softening.teachers or set(self.softening.teachers) - set(TEACHERS):
+            raise ValueError(
+                f"softening.teachers must be of {', '.join(TEACHERS)}, got {', '.join(self.softening.teachers)}"
+            )
         if set(self.heads) - set(HEADS):
             raise ValueError(f"heads must be of {', '.join(HEADS)}, got {', '.join(self.heads)}")
         if self.precision not in ("float32", "mixed_bfloat16", "mixed_float16"):

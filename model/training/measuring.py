@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from model.evaluation.figures import Judged, summary
 from model.faces import ETHNICITIES, AgeEstimate
-from model.training.augmentation import plain, shrunk_to
+from model.training.augmentation import plain
+from model.training.config import TrainingConfig
 from model.training.preparation import Prepared, State
 from model.training.samples import Sample
 
@@ -27,12 +28,14 @@ Outputs = dict[str, npt.NDArray[np.float32]]
 Indices = npt.NDArray[np.int64]
 
 
-def outputs_of(network: Any, prepared: Prepared, indices: Indices, size: int, shrink_to: int = 0) -> Outputs:
-    """The network's outputs for the chips as serving sees them, by name; `shrink_to` as in the configuration."""
+def outputs_of(network: Any, prepared: Prepared, indices: Indices, config: TrainingConfig) -> Outputs:
+    """The network's outputs for the chips as serving sees them, by name."""
     parts: dict[str, list[npt.NDArray[np.float32]]] = {}
     for start in range(0, len(indices), BATCH):
         part = indices[start : start + BATCH]
-        chips = shrunk_to(plain(prepared.chips[part], size), shrink_to or size)
+        chips = plain(prepared.chips[part], config.size)
+        if config.shrunk is not None:
+            chips = np.stack([config.shrunk.of(one, config.padding) for one in chips])
         padded = np.concatenate([chips, np.zeros((BATCH - len(part), *chips.shape[1:]), np.uint8)])
         found = network.predict_on_batch(padded.astype(np.float32))
         for name, values in found.items():

@@ -97,7 +97,7 @@ def answers_of(
     network = BUILDERS[preset.architecture](load_arrays(weights)[0], preset.input_size, ())
     indices = material.indices(split)
     wrapped = _Named(network)
-    found = outputs_of(wrapped, material.prepared, indices, config.size, config.seen_size)["age"]
+    found = outputs_of(wrapped, material.prepared, indices, config)["age"]
     ages = np.array([material.manifest.samples[index].age for index in indices])
     missed = int((material.prepared.state[indices] == State.NO_FACE).sum())
     return Answers(found.astype(np.float64), ages, missed)

@@ -20,10 +20,11 @@ from model.backend import configure_backend
 from model.manifest import load_preset
 from model.mobilenet import fill
 from model.network import cydral_kernels
+from model.one_scale import build_one_scale, of_two_scale
 from model.preset_weights import preset_arrays
 from model.training import checkpoint
 from model.training.batches import FaceSource
-from model.training.config import TrainingConfig, load_config
+from model.training.config import ONE_SCALE, TWO_SCALE, TrainingConfig, load_config
 from model.training.distilling import larger_answers
 from model.training.export import export
 from model.training.fitting import Lesson, fit_epoch, fit_head, prepare_fine
@@ -35,6 +36,9 @@ from model.training.targets import implausible_labels, targets
 from model.training.teacher_weights import faceres_deep
 from model.two_scale import AGES, build_two_scale
 from model.weights import path_of, weights_folder
+
+NETWORKS: Final = {TWO_SCALE: build_two_scale, ONE_SCALE: build_one_scale}
+"""What `architecture` in a configuration names."""
 
 TELL_EVERY: Final = 20
 """Steps between two records of the loss."""
@@ -111,7 +115,7 @@ def learn(
         _judge(network, material, config, progress, recorder, watcher, row)
         checkpoint.save(folder, progress)
     keras.config.set_dtype_policy("float32")
-    final = build_two_scale(None, ("age", *config.heads), config.seen_size)
+    final = NETWORKS[config.architecture](None, ("age", *config.heads), config.seen_size)
     final.set_weights(progress.best_weights)
     final.set_weights([array.astype(np.float16).astype(np.float32) for array in final.get_weights()])
     return final, progress.history
@@ -119,9 +123,10 @@ def learn(
 
 def begin(config: TrainingConfig, cache: Path) -> Any:
     """The network with the published trunks and a new head; a distilled one with all that its teacher knows."""
-    network = build_two_scale(None, ("age", *config.heads), config.seen_size)
+    network = NETWORKS[config.architecture](None, ("age", *config.heads), config.seen_size)
     if config.distilled is not None:
-        fill(network, preset_arrays(load_preset(config.distilled.preset), weights_folder(cache)))
+        larger = preset_arrays(load_preset(config.distilled.preset), weights_folder(cache))
+        fill(network, of_two_scale(larger) if config.architecture == ONE_SCALE else larger)
         return network
     arrays = faceres_deep(cache)
     coarse = cydral_kernels(load_arrays(path_of("cydral", cache))[0])
@@ -139,7 +144,9 @@ def lesson_of(config: TrainingConfig, material: Material, cache: Path, watcher: 
     are not implausible."""
     samples = material.manifest.samples
     ages = np.array([sample.age for sample in samples])
-    target = targets(np.minimum(ages, AGES - 1), _filled(material.seen.distributions()), config.softening)
+    teachers = _filled(material.seen.distributions(config.softening.teachers))
+    target = targets(np.minimum(ages, AGES - 1), teachers, config.softening)
+    years = target @ np.arange(AGES) if config.softening.means else ages
     others, weights = other_truths(samples, config.heads)
     every = {"age": np.ones(len(samples), dtype=np.float32), **weights}
     chosen = material.indices("train", config.data.leave_out)
@@ -151,14 +158,14 @@ def lesson_of(config: TrainingConfig, material: Material, cache: Path, watcher: 
         config.size,
         config.augmentation,
         config.seed,
-        config.seen_size,
+        config.padding,
+        config.shrunk,
     )
-    years = ages
     if config.distilled is not None:
         answers = larger_answers(config.distilled.preset, material, cache, watcher)
         share = config.distilled.share
         target = (1 - share) * target + share * answers
-        years = (1 - share) * ages + share * (answers @ np.arange(AGES))
+        years = (1 - share) * years + share * (answers @ np.arange(AGES))
     return Lesson({"age": age_truth(target, years), **others}, every), source
 
 
@@ -172,7 +179,7 @@ def measured(network: Any, material: Material, config: TrainingConfig) -> dict[s
     indices = material.indices("validation")
     if not len(indices):
         raise InvalidInput(Reason.EMPTY, "no face in the validation split: nothing to measure on")
-    outputs = outputs_of(network, material.prepared, indices, config.size, config.seen_size)
+    outputs = outputs_of(network, material.prepared, indices, config)
     samples = [material.manifest.samples[index] for index in indices]
     return figures_of(outputs, samples, material.prepared.state[indices])
 

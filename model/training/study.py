@@ -25,6 +25,7 @@ from model.arrays import load_arrays
 from model.backend import compile_predict, configure_backend
 from model.training import study_networks
 from model.training.__main__ import PlainWatcher
+from model.training.augmentation import Shrunk
 from model.training.batches import batches, drawn
 from model.training.config import TrainingConfig, load_config
 from model.training.fitting import rate_at, years_off_in
@@ -33,7 +34,7 @@ from model.training.material import Material, Watcher, gather
 from model.training.measuring import figures_of, outputs_of
 from model.training.running import lesson_of
 from model.training.study_networks import SIDE
-from model.two_scale import in_one_row
+from model.two_scale import COARSE_PADDING, in_one_row
 from model.weights import path_of
 
 SEEDS: Final = (1, 2, 3)
@@ -67,7 +68,7 @@ def arms(cache: Path) -> dict[str, tuple[Callable[[], Any], float]]:
 
 def study(path: Path, cache: Path, result: Path, watcher: Watcher) -> dict[str, Any]:
     """Run what `result` does not hold yet; returns all of it."""
-    config = msgspec.structs.replace(load_config(path), shrink_to=SIDE)
+    config = msgspec.structs.replace(load_config(path), shrunk=Shrunk(SIDE, COARSE_PADDING))
     configure_backend(config.threads)
     material = gather(config, path, cache, watcher)
     found: dict[str, Any] = json.loads(result.read_text()) if result.is_file() else {"runs": {}, "ensembles": {}}
@@ -123,7 +124,7 @@ def one_run(
             seen = network.train_on_batch(chips.astype(np.float32), truths, sample_weight=weights, return_dict=True)
             step += 1
             watcher.step(f"{network.name}, seed {seed}", step, steps)
-        outputs = outputs_of(network, material.prepared, validation, config.size, SIDE)
+        outputs = outputs_of(network, material.prepared, validation, config)
         figures = figures_of(outputs, samples, material.prepared.state[validation])
         curve.append({"train_mae": round(years_off_in(seen), 3), "validation_mae": figures["mae"]})
         if len(curve) - 1 - int(np.argmin([one["validation_mae"] for one in curve])) >= PATIENCE:

@@ -12,6 +12,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+TEACHERS: Final = ("faceres-deep", "cydral")
+"""The published networks that look at every face, in the order of `model.training.teachers.Seen`."""
+
 Distributions = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]
 
@@ -20,6 +23,9 @@ class Softening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How labels become targets.
 
     Attributes:
+        teachers: who counts, of `TEACHERS`.
+        means: draw the network's mean to the softened target's mean instead of the label itself. For data whose labels
+            share a habit: what the teachers see then counts in both parts of the loss.
         spread_young, spread_old: standard deviation of the target around the label, years, at 0 and at 60 and more;
             between them on a line.
         teacher_young, teacher_old: share of the teachers' distribution in the target up to `young` and from `old` on.
@@ -28,6 +34,8 @@ class Softening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             each other within a third of it: its face is left out of training (0 keeps every label).
     """
 
+    teachers: tuple[str, ...] = TEACHERS
+    means: bool = False
     spread_young: float = 1.0
     spread_old: float = 4.0
     teacher_young: float = 0.3

@@ -4,7 +4,7 @@ The features are those the head of `mairror-age-1` reads, so the first stage of 
 Guarantee: as the chips (`preparation`), what is there is never computed again, and a kill loses one part at most.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,7 +17,7 @@ from model.mobilenet import TEACHER_BINS, build_faceres_deep
 from model.network import build_cydral
 from model.training.augmentation import plain
 from model.training.preparation import Geometry, Prepared, State
-from model.training.targets import rebinned
+from model.training.targets import TEACHERS, rebinned
 from model.training.teacher_weights import faceres_deep
 from model.two_scale import AGES, FEATURES, shrunk
 from model.weights import path_of
@@ -28,8 +28,6 @@ Predict = Callable[[npt.NDArray[np.uint8]], dict[str, npt.NDArray[Any]]]
 BATCH: Final = 32
 VIEWS: Final = 2
 """As it is, and mirrored."""
-
-TEACHERS: Final = ("faceres-deep", "cydral")
 
 FACERES_AGES: Final = np.arange(TEACHER_BINS, dtype=np.float64)
 """Bin 0 is the first year: on 1,211 training faces (padding 0.45) the biases below 10 and below 20 are -0.1 and +0.6
@@ -68,9 +66,10 @@ class Seen:
             arrays.append(np.lib.format.open_memmap(path, mode=mode, dtype=kind, shape=shape))
         return cls(*arrays)
 
-    def distributions(self) -> npt.NDArray[np.float32]:
-        """The mean over views and teachers [n, AGES]; rows not computed are zero."""
-        return np.asarray(np.asarray(self.ages, dtype=np.float32).mean(axis=(1, 2)), dtype=np.float32)
+    def distributions(self, teachers: Sequence[str] = TEACHERS) -> npt.NDArray[np.float32]:
+        """The mean over views and the given teachers [n, AGES]; rows not computed are zero."""
+        chosen = self.ages[:, :, [TEACHERS.index(name) for name in teachers]]
+        return np.asarray(np.asarray(chosen, dtype=np.float32).mean(axis=(1, 2)), dtype=np.float32)
 
     def estimates(self) -> npt.NDArray[np.float64]:
         """Each teacher's expectation, the mean of both views [n, teachers], years."""

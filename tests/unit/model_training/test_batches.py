@@ -6,6 +6,7 @@ import pytest
 
 from model.training.augmentation import Augmentation, augmented, plain
 from model.training.batches import FaceSource, batches, drawn, sampling_shares
+from model.two_scale import PADDING
 
 Picture = npt.NDArray[np.uint8]
 SIDE, SIZE = 80, 64
@@ -19,7 +20,7 @@ def source(augmentation: Augmentation = STILL, seed: int = 3) -> FaceSource:
     rng = np.random.default_rng(0)
     chips = rng.integers(0, 256, (60, SIDE, SIDE, 3), dtype=np.uint8)
     ages = np.array([30.0] * 50 + [80.0] * 10)
-    return FaceSource(chips, np.arange(0, 60, 2), ages, SIZE, augmentation, seed)
+    return FaceSource(chips, np.arange(0, 60, 2), ages, SIZE, augmentation, seed, PADDING)
 
 
 def test_rare_ages_are_drawn_more_often_but_not_without_limit() -> None:

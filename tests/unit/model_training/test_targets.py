@@ -5,7 +5,8 @@ import pytest
 
 from model.training.losses import AgeLoss, age_truth, other_truths
 from model.training.samples import Sample
-from model.training.targets import Softening, implausible_labels, label_distributions, rebinned, targets
+from model.training.targets import TEACHERS, Softening, implausible_labels, label_distributions, rebinned, targets
+from model.training.teachers import Seen
 
 BINS = 101
 
@@ -37,6 +38,15 @@ def test_teachers_count_for_children_and_not_for_the_old() -> None:
     assert rows[0, 20] == pytest.approx(0.4, abs=0.01)
     assert rows[1, 20] == pytest.approx(0.2, abs=0.01)
     assert rows[2, 20] < 1e-6
+
+
+def test_one_teacher_can_count_alone() -> None:
+    ages = np.zeros((2, 2, 2, BINS), dtype=np.float16)
+    ages[:, :, 0, 10], ages[:, :, 1, 30] = 1, 1
+    seen = Seen(np.zeros((2, 2, 1), np.float16), ages, np.ones(2, np.uint8))
+    assert seen.distributions()[0, [10, 30]] == pytest.approx([0.5, 0.5])
+    assert seen.distributions(["cydral"])[1, [10, 30]] == pytest.approx([0, 1])
+    assert TEACHERS == ("faceres-deep", "cydral")
 
 
 def test_only_labels_all_teachers_agree_against_are_doubted() -> None:
