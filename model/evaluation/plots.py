@@ -220,6 +220,6 @@ PLOTS: Final[dict[str, Plot]] = {
     "risk-coverage": Plot("Error of the most certain answers, by their share", (7.0, 3.8), _risk_coverage),
     "learning": Plot("Error of each epoch of training, for presets that bring their curve", (7.0, 3.8), _learning),
     "confusion": Plot("Labels against answers, shares of each label", (9.0, 4.4), _confusion),
-    "sweeps": Plot("Error while the picture is made harder to see, one panel a knob", (10.5, 6.4), _sweeps),
+    "sweeps": Plot("Error while the picture is made harder to see, one panel a knob", (10.5, 10.4), _sweeps),
 }
 """By file name."""

@@ -146,7 +146,7 @@ def lesson_of(config: TrainingConfig, material: Material, cache: Path, watcher: 
     ages = np.array([sample.age for sample in samples])
     teachers = _filled(material.seen.distributions(config.softening.teachers))
     target = targets(np.minimum(ages, AGES - 1), teachers, config.softening)
-    years = target @ np.arange(AGES) if config.softening.means else ages
+    years = np.asarray(target @ np.arange(AGES), dtype=np.float64) if config.softening.means else ages
     others, weights = other_truths(samples, config.heads)
     every = {"age": np.ones(len(samples), dtype=np.float32), **weights}
     chosen = material.indices("train", config.data.leave_out)
@@ -165,7 +165,7 @@ def lesson_of(config: TrainingConfig, material: Material, cache: Path, watcher: 
         answers = larger_answers(config.distilled.preset, material, cache, watcher)
         share = config.distilled.share
         target = (1 - share) * target + share * answers
-        years = (1 - share) * years + share * (answers @ np.arange(AGES))
+        years = np.asarray((1 - share) * years + share * (answers @ np.arange(AGES)), dtype=np.float64)
     return Lesson({"age": age_truth(target, years), **others}, every), source
 
 
@@ -175,13 +175,24 @@ def _filled(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def measured(network: Any, material: Material, config: TrainingConfig) -> dict[str, Any]:
-    """Figures of the validation split."""
+    """Figures of the validation split; `score`, which the best weights are kept by, of the sources learned from alone.
+
+    A data set that is left out to be measured on must not choose the weights either.
+    """
     indices = material.indices("validation")
     if not len(indices):
         raise InvalidInput(Reason.EMPTY, "no face in the validation split: nothing to measure on")
     outputs = outputs_of(network, material.prepared, indices, config)
-    samples = [material.manifest.samples[index] for index in indices]
-    return figures_of(outputs, samples, material.prepared.state[indices])
+    samples, states = [material.manifest.samples[index] for index in indices], material.prepared.state[indices]
+    found = figures_of(outputs, samples, states)
+    known = [place for place, sample in enumerate(samples) if sample.source not in config.data.leave_out]
+    if not known:
+        raise InvalidInput(
+            Reason.EMPTY, "no face of a source learned from in the validation split: nothing to choose by"
+        )
+    part = {name: rows[known] for name, rows in outputs.items()}
+    found["score"] = score(figures_of(part, [samples[place] for place in known], states[known]))
+    return found
 
 
 def _judge(
@@ -198,7 +209,7 @@ def _judge(
     network.set_weights(judged)
     found = measured(network, material, config)
     network.set_weights(progress.weights)
-    value = score(found)
+    value = found["score"]
     progress.history.append({**row, "score": value, "figures": found})
     recorder.record(progress.step, {f"validation/{key}": v for key, v in flat(found).items()})
     if value < progress.best:

@@ -3,7 +3,22 @@
 import numpy as np
 import pytest
 
-from model.evaluation.changes import SWEEPS, Picture, blurred, lit, packed, padded, resized, turned
+from model.evaluation.changes import (
+    MASK,
+    SWEEPS,
+    Picture,
+    accompanied,
+    aged,
+    blurred,
+    drained,
+    lit,
+    masked,
+    packed,
+    padded,
+    resized,
+    smoothed,
+    turned,
+)
 from model.evaluation.finding import PatientDetector, main_face
 from model.faces import Detection
 from model.weights import path_of
@@ -37,6 +52,30 @@ def test_light_blur_and_jpeg_change_what_they_should(picture: Picture, face: Det
     assert blurred(picture, face, 5).std() < blurred(picture, face, 1).std() < picture.std()
     losses = [np.abs(packed(picture, face, quality).astype(int) - picture).mean() for quality in (90, 30, 5)]
     assert losses == sorted(losses)
+
+
+def test_filters_change_colours_or_skin_and_nothing_else(picture: Picture, face: Detection) -> None:
+    assert np.ptp(drained(picture, face, 0).astype(int), axis=2).max() == 0
+    assert (drained(picture, face, 100) == picture).all()
+    assert (aged(picture, face, 0) == picture).all()
+    blue, _, red = aged(picture, face, 100).reshape(-1, 3).mean(axis=0)
+    assert red > blue + 20
+    edge = np.where(np.arange(200)[:, None, None] < 100, 40, 220) + np.zeros((200, 160, 3), int)
+    noisy = np.clip(edge + np.random.default_rng(1).integers(-8, 9, edge.shape), 0, 255).astype(np.uint8)
+    smooth = smoothed(noisy, face, 30).astype(int)
+    assert smooth[20:80].std() < 0.5 * noisy[20:80].std()
+    assert (smooth[101].mean() - smooth[98].mean()) > 150
+
+
+def test_a_mask_hides_the_lower_face_and_a_second_face_stands_beside(picture: Picture, face: Detection) -> None:
+    hidden = masked(picture, face, 50)
+    assert (hidden[100:150, 60:140] == MASK).all()
+    assert (hidden[:100] == picture[:100]).all()
+    both = accompanied(picture, face, 50)
+    assert both.shape == (200, 240, 3)
+    assert (both[:, :160] == picture).all()
+    assert not both[:50, 160:].any()
+    assert both[50:150, 160:].std() > 10
 
 
 def test_it_turns_clockwise_and_loses_no_corner(face: Detection) -> None:
