@@ -118,10 +118,9 @@ def fit_epoch(
         The row of the history: epoch, step, mean loss and mean error on the augmented faces, years.
     """
     stage = config.fine
-    network.reset_metrics()  # Keras reports means since the last reset, not of the batch
     positions = drawn(source, progress.epoch, stage.faces, config.data.power)
     per_epoch = stage.faces // stage.batch
-    found: dict[str, Any] = {}
+    losses, errors = [], []
     for indices, chips in batches(source, progress.epoch, positions, stage.batch, config.prepare_threads):
         network.optimizer.learning_rate = rate_at(progress.step, stage.epochs * per_epoch, stage.rate, stage.warm_up)
         truths, weights = lesson.of(indices)
@@ -129,13 +128,15 @@ def fit_epoch(
         progress.step += 1
         if progress.step % AVERAGE_EVERY == 0:
             _average(progress, network.get_weights(), stage.average)
-        tell(progress.step, {"fine/loss": float(found["loss"]), "fine/mae": years_off_in(found)})
+        losses.append(float(found["loss"]))  # of this batch: Keras forgets the ones before
+        errors.append(years_off_in(found))
+        tell(progress.step, {"fine/loss": losses[-1], "fine/mae": errors[-1]})
     progress.epoch += 1
     return {
         "epoch": progress.epoch,
         "step": progress.step,
-        "loss": float(found["loss"]),
-        "train_mae": years_off_in(found),
+        "loss": float(np.mean(losses)),
+        "train_mae": float(np.mean(errors)),
     }
 
 

@@ -116,17 +116,18 @@ def one_run(
     outputs, figures = {}, {}
     steps, step = EPOCHS * (FACES // BATCH), 0
     for epoch in range(EPOCHS):
-        network.reset_metrics()
-        positions, seen = drawn(source, epoch, FACES, config.data.power), {}
+        positions = drawn(source, epoch, FACES, config.data.power)
+        errors: list[float] = []
         for indices, chips in batches(source, epoch, positions, BATCH, config.prepare_threads):
             network.optimizer.learning_rate = rate_at(step, steps, rate, 0.05)
             truths, weights = lesson.of(indices)
             seen = network.train_on_batch(chips.astype(np.float32), truths, sample_weight=weights, return_dict=True)
+            errors.append(years_off_in(seen))
             step += 1
             watcher.step(f"{network.name}, seed {seed}", step, steps)
         outputs = outputs_of(network, material.prepared, validation, config)
         figures = figures_of(outputs, samples, material.prepared.state[validation])
-        curve.append({"train_mae": round(years_off_in(seen), 3), "validation_mae": figures["mae"]})
+        curve.append({"train_mae": round(float(np.mean(errors)), 3), "validation_mae": figures["mae"]})
         if len(curve) - 1 - int(np.argmin([one["validation_mae"] for one in curve])) >= PATIENCE:
             break
     told = {key: figures[key] for key in ("mae", "mae_balanced", "old", "gender", "ethnicity")}

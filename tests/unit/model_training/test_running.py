@@ -89,7 +89,10 @@ def config(tmp_path: Path, faces: Path, epochs: int = 2, skip: str = EVERY_KIND)
     return path
 
 
-def test_a_run_reports_bad_entries_learns_and_leaves_weights(faces: Path, own_cache: Path, tmp_path: Path) -> None:
+def test_a_run_reports_bad_entries_learns_and_leaves_weights(
+    faces: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "TELL_EVERY", 1)
     watcher = Silent()
     report = train(config(tmp_path, faces), own_cache, watcher)
     assert report["problems"] == {"impossible_age": 1, "unreadable": 2, "no_face": 1, "duplicate": 1}
@@ -105,7 +108,12 @@ def test_a_run_reports_bad_entries_learns_and_leaves_weights(faces: Path, own_ca
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
     run = Path(report["weights"]).parent
     assert json.loads((run / "report.json").read_text())["config_sha256"] == source
-    assert "validation/mae" in (run / "history.csv").read_text()
+    history = (run / "history.csv").read_text()
+    assert "validation/mae" in history
+    told = [float(line.split(",")[2]) for line in history.splitlines() if ",fine/mae," in line]
+    assert len(told) == 6
+    for epoch, batches in ((1, told[:3]), (2, told[3:])):
+        assert report["history"][epoch]["train_mae"] == pytest.approx(np.mean(batches), abs=1e-3)
     assert list((run / "tensorboard").glob("events.out.*"))
     # the exported file alone gives the figures of the report
     network = build_two_scale(arrays, ("age", "gender", "ethnicity"), 64)

@@ -1,0 +1,1 @@
+"""The preset `mairror-age-1-fast`: its manifest and model card."""
