@@ -1,6 +1,6 @@
 """Estimates ages of aligned faces in batches of a few fixed sizes.
 
-Guarantee: the network is traced and compiled once per size, in `warm_up`; `predict` only ever runs those. A face's
+Guarantee: the network is traced and compiled in `warm_up`, for a few sizes; `predict` only ever runs those. A face's
 estimate does not depend on what else is in its batch. Not thread-safe: one thread predicts at a time.
 """
 
@@ -69,12 +69,12 @@ class AgeEstimator:
         self._ms: dict[int, float] = {}
 
     def warm_up(self) -> None:
-        """Trace, compile and time every fixed size. Takes about a second per size; later calls do nothing."""
+        """Trace, compile and time every fixed size. Takes a second or a few; later calls do nothing."""
+        if self._predict:
+            return
         side = self.manifest.input_size
-        for size in self.batch_sizes:
-            if size in self._predict:
-                continue
-            run = self._predict[size] = compile_predict(self._network, size, side)
+        self._predict = compile_predict(self._network, self.batch_sizes, side)
+        for size, run in self._predict.items():
             noise = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), dtype=np.uint8)
             times: list[float] = []
             while len(times) < WARM_RUNS and sum(times) < WARM_SECONDS * 1e3:

@@ -141,7 +141,7 @@ def speed(begin: Callable[[], Any]) -> float:
 
     keras.config.set_dtype_policy("float32")
     network = begin()
-    run = compile_predict(in_one_row(network, ("gender", "ethnicity")), TIMED, SIDE)
+    run = compile_predict(in_one_row(network, ("gender", "ethnicity")), (TIMED,), SIDE)[TIMED]
     chips = np.random.default_rng(0).integers(0, 256, (TIMED, SIDE, SIDE, 3), dtype=np.uint8)
     times = []
     for _ in range(15):

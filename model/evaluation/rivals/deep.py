@@ -38,7 +38,7 @@ class FaceresDeep:
         import keras
 
         network = build_faceres_deep(faceres_deep(cache), TEACHER_SIZE)
-        self._ages = compile_predict(keras.Model(network.inputs, network.output["age"]), 1, TEACHER_SIZE)
+        self._ages = compile_predict(keras.Model(network.inputs, network.output["age"]), (1,), TEACHER_SIZE)[1]
 
     def answer(self, bgr: Picture) -> tuple[float, int]:
         """See `asking.Rival`."""

@@ -56,7 +56,7 @@ def test_weights_go_round_in_half_precision() -> None:
 def test_serving_runs_it_uncompiled_as_keras_does() -> None:
     network = build_two_scale(None, ("age",), SMALL)
     chips = np.random.default_rng(1).integers(0, 256, (2, SMALL, SMALL, 3), dtype=np.uint8)
-    served = compile_predict(network, 2, SMALL)(chips)
+    served = compile_predict(network, (2, 4), SMALL)[2](chips)
     assert np.abs(served - np.asarray(network.predict_on_batch(chips))).max() < 1e-5
     assert "mairror-two-scale" in BUILDERS
 
