@@ -68,6 +68,11 @@ class AgeEstimator:
         self._predict: dict[int, Predict] = {}
         self._ms: dict[int, float] = {}
 
+    @property
+    def parameters(self) -> int:
+        """Numbers the network has learned, without the optional heads that are switched off."""
+        return int(self._network.count_params())
+
     def warm_up(self) -> None:
         """Trace, compile and time every fixed size. Takes a second or a few; later calls do nothing."""
         if self._predict:

@@ -31,9 +31,9 @@ def measure(preset: str, threads: int, settings: Settings) -> dict[str, Any]:
     """Load and time one preset.
 
     Returns:
-        preset, threads, backend; load_s: weights read and network built; warm_up_s: traced and run for the settings'
-        batch sizes, as a processor does before its first frame (both after the backend was imported); ms_per_face: by
-        batch size, wall time; cpu_ms_per_face: processor time, which other work on the machine disturbs less.
+        preset, parameters, threads, backend; load_s: weights read and network built; warm_up_s: traced and run for the
+        settings' batch sizes, as a processor does before its first frame (both after the backend was imported);
+        ms_per_face: by batch size, wall time; cpu_ms_per_face: processor time, which other work disturbs less.
     """
     backend = configure_backend(threads)
     manifest, folder = load_preset(preset), weights_folder(settings.cache)
@@ -54,6 +54,7 @@ def measure(preset: str, threads: int, settings: Settings) -> dict[str, Any]:
         cpu[str(size)] = round(median(one[1] for one in rounds) / size, 2)
     return {
         "preset": preset,
+        "parameters": serving.parameters,
         "threads": threads,
         "backend": backend,
         "load_s": round(loaded - started, 2),

@@ -54,9 +54,13 @@ def tables(figures: dict[str, Any]) -> list[str]:
     return [*parts, *([table(["guessed besides", "faces", "right"], heads)] if heads else [])]
 
 
-def with_figures(card: str, figures: str) -> str:
-    """The card with other figures between its marks."""
-    start, end = MARKS
+def with_figures(card: str, figures: str, marks: tuple[str, str] = MARKS) -> str:
+    """The card with other figures between its marks.
+
+    Raises:
+        InvalidInput: it has not both.
+    """
+    start, end = marks
     if start not in card or end not in card:
         raise InvalidInput(Reason.BAD_BODY, f"the card has not both marks {start.strip()} and {end}")
     head, rest = card.split(start, 1)

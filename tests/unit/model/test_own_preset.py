@@ -1,4 +1,4 @@
-"""`mairror-age-1`: its weights come with Mairror, its heads are off until they are asked for."""
+"""The presets of our own: their weights come with Mairror, their heads are off until they are asked for."""
 
 from collections.abc import Callable
 from importlib import resources
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from contracts.errors import FatalError
+from model import one_scale, two_scale
 from model.alignment import chip
 from model.backend import configure_backend
 from model.detector import FaceDetector
@@ -18,41 +19,51 @@ from model.faces import ETHNICITIES
 from model.manifest import PresetManifest, load_preset
 from model.mobilenet import MEAN
 from model.preset_weights import preset_arrays
-from model.two_scale import AGES, PADDING, SIZE
+from model.two_scale import AGES
 
 Picture = npt.NDArray[np.uint8]
 
 
-@pytest.fixture(scope="module")
-def own() -> PresetManifest:
+CHIPS = {
+    "mairror-age-1": (two_scale.SIZE, two_scale.PADDING),
+    "mairror-age-1-fast": (one_scale.SIZE, one_scale.PADDING),
+}
+FURTHEST = {"mairror-age-1": 8, "mairror-age-1-fast": 15}
+"""How far off the two portraits may be guessed, years: they are not from the data sets the presets learned from."""
+
+
+@pytest.fixture(scope="module", params=CHIPS)
+def own(request: pytest.FixtureRequest) -> PresetManifest:
     configure_backend(threads=2)
-    return load_preset("mairror-age-1")
+    return load_preset(request.param)
 
 
 @pytest.fixture(scope="module")
 def portraits(own: PresetManifest, detector: FaceDetector, collins: Picture, hopper: Picture) -> Picture:
-    """RGB [2, 224, 224, 3]: a woman of 42 and one of 77."""
+    """RGB [2, size, size, 3]: a woman of 42 and one of 77."""
     faces = [(picture, detector.detect(picture)[0]) for picture in (collins, hopper)]
     return np.stack([chip(picture, face.landmarks, own.input_size, own.padding) for picture, face in faces])
 
 
 def test_the_manifest_says_what_the_network_is(own: PresetManifest) -> None:
-    assert (own.input_size, own.padding) == (SIZE, PADDING)
+    assert (own.input_size, own.padding) == CHIPS[own.name]
     assert own.bins == tuple(range(AGES))
     assert own.normalisation.mean == MEAN
 
 
-def test_portraits_get_their_age_within_the_interval_and_nothing_else(
+def test_portraits_get_about_their_age_and_nothing_else(
     own: PresetManifest, tmp_path: Path, portraits: Picture
 ) -> None:
     estimator = AgeEstimator(own, tmp_path, (2,))
     estimator.warm_up()
     found = estimator.predict(portraits)
     for estimate, age in zip(found, (42, 77), strict=True):
-        assert abs(estimate.years - age) <= 8
-        assert estimate.low <= age <= estimate.high
+        assert abs(estimate.years - age) <= FURTHEST[own.name]
+        assert estimate.low < estimate.years < estimate.high
         assert estimate.gender is None
         assert estimate.ethnicity is None
+        if own.name == "mairror-age-1":
+            assert estimate.low <= age <= estimate.high
 
 
 def test_heads_that_are_switched_on_change_no_age(own: PresetManifest, tmp_path: Path, portraits: Picture) -> None:
