@@ -78,15 +78,17 @@ class AgeEstimator:
         if self._predict:
             return
         side = self.manifest.input_size
-        self._predict = compile_predict(self._network, self.batch_sizes, side)
-        for size, run in self._predict.items():
+        compiled = compile_predict(self._network, self.batch_sizes, side)
+        for size, run in compiled.items():
             noise = np.random.default_rng(0).integers(0, 256, (size, side, side, 3), dtype=np.uint8)
+            run(noise)  # memory and primitives of this size are made now and not counted
             times: list[float] = []
             while len(times) < WARM_RUNS and sum(times) < WARM_SECONDS * 1e3:
                 start = time.perf_counter()
                 run(noise)
                 times.append((time.perf_counter() - start) * 1e3)
             self._ms[size] = float(np.median(times))
+        self._predict = compiled
 
     def predict(self, chips: Chips) -> list[AgeEstimate]:
         """Estimate the age of every face.

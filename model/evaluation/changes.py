@@ -85,8 +85,12 @@ def aged(picture: Picture, _face: Detection, percent: float) -> Picture:
 
 
 def smoothed(picture: Picture, face: Detection, strength: float) -> Picture:
-    """A beauty filter: skin smoothed and edges kept (bilateral), over `strength` grey values and 4 % of the face."""
-    return np.asarray(cv2.bilateralFilter(picture, 0, strength, max(1.0, face.width * 0.04)), np.uint8)
+    """A beauty filter: skin smoothed and edges kept (bilateral), over `strength` grey values and 4 % of the face.
+
+    At most over `WIDEST` pixels: the filter's time grows with the square of its reach.
+    """
+    reach = min(max(1.0, face.width * 0.04), WIDEST)
+    return np.asarray(cv2.bilateralFilter(picture, 0, strength, reach), np.uint8)
 
 
 def masked(picture: Picture, face: Detection, percent: float) -> Picture:
@@ -107,6 +111,8 @@ def accompanied(picture: Picture, _face: Detection, percent: float) -> Picture:
     other = cv2.copyMakeBorder(other, top, height - size[1] - top, 0, 0, cv2.BORDER_CONSTANT)
     return np.asarray(np.hstack([picture, other]), np.uint8)
 
+
+WIDEST: Final = 8.0
 
 SEPIA: Final = np.array([[0.131, 0.534, 0.272], [0.168, 0.686, 0.349], [0.189, 0.769, 0.393]], np.float32)
 """From blue, green, red to the same: the brown usually meant (Microsoft's sepia matrix)."""

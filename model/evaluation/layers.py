@@ -22,8 +22,10 @@ from model.estimator import AgeEstimator
 from model.evaluation.finding import PatientDetector, main_face
 from model.evaluation.looking import cut, read_picture
 from model.manifest import load_preset
-from model.network import BUILDERS
+from model.network import BUILDERS, CYDRAL_SIZE
 from model.preset_weights import preset_arrays
+from model.training.augmentation import Shrunk
+from model.two_scale import COARSE_PADDING
 from model.weights import path_of, weights_folder
 
 Picture = npt.NDArray[np.uint8]
@@ -44,8 +46,8 @@ LAYERS: Final = {
 CHANNELS: Final = 8
 """Channels shown of a layer."""
 
-SIDES: Final = (4, 8, 16, 32, 64, 128, 224)
-"""Pixels left of the chip's side."""
+SIDES: Final = (4, 8, 16, 32, 64, 128)
+"""Pixels left of the chip's side; those of the whole chip come last."""
 
 
 def face_of(path: Path, estimator: AgeEstimator, detector: PatientDetector) -> Picture:
@@ -62,10 +64,18 @@ def face_of(path: Path, estimator: AgeEstimator, detector: PatientDetector) -> P
 
 
 def answers(network: Any, chip: Picture) -> dict[str, npt.NDArray[np.float32]]:
-    """Answers [height, width, channels] of the layers of `LAYERS` that the network has, in their order."""
+    """Answers [height, width, channels] of the layers of `LAYERS` that the network has, in their order.
+
+    Raises:
+        InvalidInput: it has none of them.
+    """
     import keras
 
     names = [name for name in LAYERS if any(layer.name == name for layer in network.layers)]
+    if not names:
+        raise InvalidInput(
+            Reason.BAD_BODY, f"{network.name} has none of the layers {', '.join(LAYERS)}: nothing to draw"
+        )
     inner = keras.Model(network.input, [network.get_layer(name).output for name in names])
     found = inner.predict_on_batch(chip[None])
     return {name: np.asarray(one, np.float32)[0] for name, one in zip(names, found, strict=True)}
@@ -86,14 +96,14 @@ def coarser(chip: Picture, side: int) -> Picture:
     return np.asarray(cv2.resize(small, chip.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def draw_layers(found: dict[str, npt.NDArray[np.float32]], chip: Picture, path: Path) -> None:
-    """Write the picture of the layers."""
+def draw_layers(found: dict[str, npt.NDArray[np.float32]], chip: Picture, padding: float, path: Path) -> None:
+    """Write the picture of the layers; `padding` is that of the chip, of which a coarse trunk sees the middle."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(CHANNELS + 1, len(found) * 1.12), layout="constrained", dpi=90)
     grid = figure.subplots(len(found), CHANNELS + 1, squeeze=False)
     for row, (name, answer) in zip(grid, found.items(), strict=True):
-        row[0].imshow(chip)
+        row[0].imshow(Shrunk(CYDRAL_SIZE, COARSE_PADDING).of(chip, padding) if name.startswith("coarse_") else chip)
         row[0].set_title(f"{LAYERS[name]}, {answer.shape[0]} px", fontsize=7, loc="left")
         for axes, channel in zip(row[1:], liveliest(answer), strict=True):
             axes.imshow(channel, cmap="magma", vmin=0, vmax=1)
@@ -106,10 +116,11 @@ def draw_resolutions(estimator: AgeEstimator, chip: Picture, path: Path) -> None
     """Write the picture of the chip with fewer and fewer pixels, with the estimates."""
     from matplotlib.figure import Figure
 
-    chips = [coarser(chip, side) for side in SIDES]
-    figure = Figure(figsize=(len(SIDES) * 1.5, 1.95), layout="constrained", dpi=90)
+    sides = [*(side for side in SIDES if side < chip.shape[0]), chip.shape[0]]
+    chips = [coarser(chip, side) for side in sides]
+    figure = Figure(figsize=(len(sides) * 1.5, 1.95), layout="constrained", dpi=90)
     found = estimator.predict(np.stack(chips))
-    for axes, one, side, answer in zip(figure.subplots(1, len(SIDES)), chips, SIDES, found, strict=True):
+    for axes, one, side, answer in zip(figure.subplots(1, len(sides)), chips, sides, found, strict=True):
         axes.imshow(one)
         axes.set_axis_off()
         axes.set_title(f"{side} px: {answer.years:.0f}\n{answer.low:.0f} to {answer.high:.0f}", fontsize=9)
@@ -126,12 +137,12 @@ def main() -> None:
     cache = load_settings().cache
     configure_backend(threads=2)
     manifest = load_preset(arguments.preset)
-    estimator = AgeEstimator(manifest, weights_folder(cache), (len(SIDES),))
+    estimator = AgeEstimator(manifest, weights_folder(cache), (len(SIDES) + 1,))
     estimator.warm_up()
     chip = face_of(arguments.picture, estimator, PatientDetector(path_of("yunet", cache)))
     network = BUILDERS[manifest.architecture](preset_arrays(manifest, weights_folder(cache)), manifest.input_size, ())
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    draw_layers(answers(network, chip), chip, arguments.folder / "layers.png")
+    draw_layers(answers(network, chip), chip, manifest.padding, arguments.folder / "layers.png")
     draw_resolutions(estimator, chip, arguments.folder / "resolution.png")
 
 

@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.alignment import sampled
+
 Picture = npt.NDArray[np.uint8]
 Generator = np.random.Generator
 
@@ -79,13 +81,15 @@ class Shrunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     padding: float
 
     def of(self, chip: Picture, padding: float) -> Picture:
-        """From a prepared chip [side, side, 3] of the given padding; bicubic, as `model.alignment.chip` samples."""
+        """The smaller chip, uint8 [size, size, 3], out of a prepared one, uint8 [side, side, 3], of the given padding.
+
+        Sampled as `model.alignment.chip` samples a picture.
+        """
         steps = (chip.shape[0] - 1) / (1 + 2 * padding)
         step = (1 + 2 * self.padding) / (self.size - 1) * steps
         first = (padding - self.padding) * steps
         matrix = np.array([[step, 0, first], [0, step, first]])
-        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpAffine(chip, matrix, (self.size, self.size), flags=flags), dtype=np.uint8)
+        return sampled(chip, matrix, self.size, step)
 
 
 def _placed(chip: Picture, size: int, how: Augmentation, rng: Generator) -> Picture:

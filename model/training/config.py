@@ -38,7 +38,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         skip: kinds of problems that only leave the entry out; all others end the run.
-        leave_out: sources not learned from (cross-data runs); they are still measured on.
+        leave_out: sources not learned from (cross-data runs). They are measured on, but do not choose the weights.
         power: how much rarer ages are drawn more often, 0..1 (`batches.sampling_shares`).
     """
 
@@ -140,6 +140,11 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Side of what the network sees, pixels."""
         return self.shrunk.size if self.shrunk else self.size
 
+    @property
+    def seen_padding(self) -> float:
+        """dlib's padding of what the network sees."""
+        return self.shrunk.padding if self.shrunk else self.padding
+
     def __post_init__(self) -> None:
         unknown = [one.format for one in self.data.sets if one.format not in READERS]
         if unknown:
@@ -148,7 +153,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("data.sets is empty")
         if not 0 <= self.data.power <= 1:
             raise ValueError(f"data.power must be 0 to 1, got {self.data.power}")
-        if self.shrunk and not (0 < self.shrunk.size <= self.size and 0 <= self.shrunk.padding <= self.padding):
+        if self.shrunk and not (1 < self.shrunk.size <= self.size and 0 <= self.shrunk.padding <= self.padding):
             raise ValueError(f"shrunk must lie within size {self.size} and padding {self.padding}, got {self.shrunk}")
         if self.architecture not in (TWO_SCALE, ONE_SCALE):
             raise ValueError(f"architecture {self.architecture!r} is none of {TWO_SCALE}, {ONE_SCALE}")
@@ -178,6 +183,11 @@ def load_config(path: Path) -> TrainingConfig:
         config = msgspec.toml.decode(text, type=TrainingConfig)
     except (msgspec.DecodeError, ValueError) as error:
         raise InvalidInput(Reason.BAD_BODY, f"{path} refused: {error}") from error
+    if config.architecture == TWO_SCALE and config.seen_padding != PADDING:
+        raise InvalidInput(
+            Reason.BAD_BODY,
+            f"{path} refused: {TWO_SCALE} cuts its coarse chip out of padding {PADDING}, not {config.seen_padding}",
+        )
     return msgspec.structs.replace(config, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 

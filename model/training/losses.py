@@ -20,7 +20,7 @@ Truths = dict[str, npt.NDArray[np.float32]]
 class AgeLoss:
     """Cross-entropy with the target distribution, plus `years` times the distance of the means (a mean loss).
 
-    The truth is [n, bins + 1]: the target distribution, then the label in years.
+    The truth is [n, bins + 1]: the target distribution, then the years its mean is drawn to.
     """
 
     def __init__(self, years: float) -> None:
@@ -39,7 +39,7 @@ class AgeLoss:
 
 
 def years_off(truth: Any, predicted: Any) -> Any:
-    """Distance of the mean of each distribution from the label, years [n]; arguments as `AgeLoss`."""
+    """Distance of the mean of each distribution from the truth's years [n]; arguments as `AgeLoss`."""
     from keras import ops
 
     bins = predicted.shape[-1]
@@ -48,7 +48,12 @@ def years_off(truth: Any, predicted: Any) -> Any:
 
 
 def age_truth(target: npt.NDArray[np.float32], ages: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """[n, bins + 1] for `AgeLoss`. The means are drawn to the label itself, not to the softened target's mean."""
+    """[n, bins + 1] for `AgeLoss`.
+
+    Args:
+        ages: what the means are drawn to, years [n]: the labels themselves, unless `softening.means` or `distilled` say
+            otherwise.
+    """
     return np.concatenate([target, ages[:, None].astype(np.float32)], axis=1)
 
 

@@ -64,6 +64,13 @@ def gather(config: TrainingConfig, path: Path, cache: Path, watcher: Watcher) ->
         manifest.extend(READERS[entry.format](entry.name, place_of(entry, path)))
     if not manifest.samples:
         raise InvalidInput(Reason.EMPTY, f"{path}: no data set has a usable entry; {len(manifest.problems)} problems")
+    sources = {sample.source for sample in manifest.samples}
+    if set(config.data.leave_out) - sources:
+        raise InvalidInput(
+            Reason.BAD_BODY,
+            f"{path}: data.leave_out names {', '.join(sorted(set(config.data.leave_out) - sources))}; "
+            f"the sources are {', '.join(sorted(sources))}",
+        )
     total = len(manifest.samples)
     detector, geometry = path_of("yunet", cache), Geometry(config.size, config.padding)
     prepared = prepare(manifest, cache, geometry, detector, lambda done: watcher.step("align", done, total))

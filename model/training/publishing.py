@@ -47,7 +47,7 @@ def publish(path: Path, cache: Path, folder: Path, watcher: Watcher) -> dict[str
     """Write the preset of a configuration's finished run; returns the new manifest.
 
     Raises:
-        InvalidInput: the run is not finished, its weights are too large, or the manifest is another preset's.
+        InvalidInput: the run is not finished, its weights are too large, or the manifest is another network's.
     """
     config = load_config(path)
     run = run_folder(config, path, cache)
@@ -56,9 +56,17 @@ def publish(path: Path, cache: Path, folder: Path, watcher: Watcher) -> dict[str
         raise InvalidInput(Reason.EMPTY, f"{weights} is not there: run `mairror train {path}` first")
     if weights.stat().st_size > LARGEST:
         raise InvalidInput(Reason.TOO_MANY_BYTES, f"{weights} has {weights.stat().st_size} bytes, at most {LARGEST}")
-    material = gather(config, path, cache, watcher)
     manifest = json.loads((folder / MANIFEST).read_text())
     preset = msgspec.convert(manifest, PresetManifest)
+    stated = (preset.architecture, preset.input_size, preset.padding)
+    learned = (config.architecture, config.seen_size, config.seen_padding)
+    if stated != learned:
+        raise InvalidInput(
+            Reason.BAD_BODY,
+            f"{folder / MANIFEST} states architecture, input_size, padding {stated}, {path} learned with {learned}: "
+            "make them equal",
+        )
+    material = gather(config, path, cache, watcher)
     slope = find_slope(answers_of(preset, weights, material, config, "calibration"))
     arrays, source = load_arrays(weights)
     (folder / WEIGHTS).write_bytes(save_arrays(tilt_weights(arrays, slope), source))

@@ -14,11 +14,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from contracts.errors import InvalidInput, Reason
 from model.arrays import load_arrays
 from model.backend import configure_backend
 from model.manifest import load_preset
-from model.mobilenet import fill
+from model.mobilenet import Weights, fill
 from model.network import cydral_kernels
 from model.one_scale import build_one_scale, of_two_scale
 from model.preset_weights import preset_arrays
@@ -28,13 +27,13 @@ from model.training.config import ONE_SCALE, TWO_SCALE, TrainingConfig, load_con
 from model.training.distilling import larger_answers
 from model.training.export import export
 from model.training.fitting import Lesson, fit_epoch, fit_head, prepare_fine
+from model.training.judging import judge, measured, summary_line
 from model.training.losses import age_truth, other_truths
 from model.training.material import Material, Watcher, gather
-from model.training.measuring import figures_of, outputs_of, score
 from model.training.recording import Recorder
 from model.training.targets import implausible_labels, targets
 from model.training.teacher_weights import faceres_deep
-from model.two_scale import AGES, build_two_scale
+from model.two_scale import AGES, build_two_scale, of_heads
 from model.weights import path_of, weights_folder
 
 NETWORKS: Final = {TWO_SCALE: build_two_scale, ONE_SCALE: build_one_scale}
@@ -97,7 +96,7 @@ def learn(
             fit_head(network, material.seen.features, source, lesson, config, _teller(recorder, watcher, "head", steps))
         prepare_fine(network, config)
         progress.weights = network.get_weights()
-        _judge(network, material, config, progress, recorder, watcher, {"epoch": 0, "step": 0})
+        judge(network, material, config, progress, recorder, watcher, {"epoch": 0, "step": 0})
         checkpoint.save(folder, progress)
     else:
         prepare_fine(network, config)
@@ -112,7 +111,7 @@ def learn(
         row = fit_epoch(network, source, lesson, config, progress, tell)
         progress.weights = network.get_weights()
         progress.optimizer = [np.asarray(one) for one in network.optimizer.variables]
-        _judge(network, material, config, progress, recorder, watcher, row)
+        judge(network, material, config, progress, recorder, watcher, row)
         checkpoint.save(folder, progress)
     keras.config.set_dtype_policy("float32")
     final = NETWORKS[config.architecture](None, ("age", *config.heads), config.seen_size)
@@ -125,7 +124,8 @@ def begin(config: TrainingConfig, cache: Path) -> Any:
     """The network with the published trunks and a new head; a distilled one with all that its teacher knows."""
     network = NETWORKS[config.architecture](None, ("age", *config.heads), config.seen_size)
     if config.distilled is not None:
-        larger = preset_arrays(load_preset(config.distilled.preset), weights_folder(cache))
+        larger: Weights = preset_arrays(load_preset(config.distilled.preset), weights_folder(cache))
+        larger = of_heads(larger, config.heads)
         fill(network, of_two_scale(larger) if config.architecture == ONE_SCALE else larger)
         return network
     arrays = faceres_deep(cache)
@@ -172,64 +172,6 @@ def lesson_of(config: TrainingConfig, material: Material, cache: Path, watcher: 
 def _filled(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Rows no teacher has seen (unreadable pictures) made even, so that nothing divides by zero."""
     return np.where(rows.sum(axis=1, keepdims=True) > 0, rows, np.float32(1 / rows.shape[1]))
-
-
-def measured(network: Any, material: Material, config: TrainingConfig) -> dict[str, Any]:
-    """Figures of the validation split; `score`, which the best weights are kept by, of the sources learned from alone.
-
-    A data set that is left out to be measured on must not choose the weights either.
-    """
-    indices = material.indices("validation")
-    if not len(indices):
-        raise InvalidInput(Reason.EMPTY, "no face in the validation split: nothing to measure on")
-    outputs = outputs_of(network, material.prepared, indices, config)
-    samples, states = [material.manifest.samples[index] for index in indices], material.prepared.state[indices]
-    found = figures_of(outputs, samples, states)
-    known = [place for place, sample in enumerate(samples) if sample.source not in config.data.leave_out]
-    if not known:
-        raise InvalidInput(
-            Reason.EMPTY, "no face of a source learned from in the validation split: nothing to choose by"
-        )
-    part = {name: rows[known] for name, rows in outputs.items()}
-    found["score"] = score(figures_of(part, [samples[place] for place in known], states[known]))
-    return found
-
-
-def _judge(
-    network: Any,
-    material: Material,
-    config: TrainingConfig,
-    progress: checkpoint.Progress,
-    recorder: Recorder,
-    watcher: Watcher,
-    row: dict[str, Any],
-) -> None:
-    """Measure the running mean of the weights (the weights themselves before there is one); keep the best."""
-    judged = progress.averaged or progress.weights
-    network.set_weights(judged)
-    found = measured(network, material, config)
-    network.set_weights(progress.weights)
-    value = found["score"]
-    progress.history.append({**row, "score": value, "figures": found})
-    recorder.record(progress.step, {f"validation/{key}": v for key, v in flat(found).items()})
-    if value < progress.best:
-        progress.best, progress.best_epoch = value, progress.epoch
-        progress.best_weights = [np.array(array) for array in judged]
-    watcher.say(f"epoch {progress.epoch}: {summary_line(found)}")
-
-
-def flat(found: Mapping[str, Any]) -> dict[str, float]:
-    """The figures a curve is drawn of."""
-    plain = {key: found[key] for key in ("mae", "mae_balanced", "bias", "old", "gender", "ethnicity")}
-    decades = {f"mae_{decade}": figures["mae"] for decade, figures in found["decades"].items()}
-    return {key: float(value) for key, value in {**plain, **decades}.items() if value is not None}
-
-
-def summary_line(found: Mapping[str, Any]) -> str:
-    """One line for people."""
-    decades = " ".join(f"{key}:{value['mae']:.1f}({value['bias']:+.1f})" for key, value in found["decades"].items())
-    rest = " ".join(f"{key} {found[key]}" for key in ("old", "gender", "ethnicity") if found[key] is not None)
-    return f"mae {found['mae']:.2f} balanced {found['mae_balanced']:.2f} bias {found['bias']:+.2f} | {decades} | {rest}"
 
 
 def _teller(recorder: Recorder, watcher: Watcher, name: str, total: int) -> Any:

@@ -1,15 +1,16 @@
 """The study of architectures: same faces, same budget, same stopping rule, three seeds each.
 
-    FACES=/folder/of/labels.csv python -m model.training.study model/training/configs/mairror-age-1.toml RESULT.json
+    FACES=/folder/of/labels.csv python -m model.training.study CONFIG FOLDER > study.json
 
 Compares one trunk for age, gender and ethnicity with a trunk for each and with a published trunk (`study_networks`),
 sizes of the first, and small ensembles of the seeds. Every finished run is written at once: a study that was ended goes
-on with the next. Measured on the validation split; nothing is chosen by it, since every arm ends at its last epoch or
-when its error has not fallen for `PATIENCE` epochs.
+on with the next. Measured on the validation split, which decides only when a run ends (its error has not fallen for
+`PATIENCE` epochs); its last epoch counts, whichever was best.
 """
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from contracts.errors import InvalidInput, Reason
 from contracts.settings import load_settings
 from model.arrays import load_arrays
 from model.backend import compile_predict, configure_backend
@@ -39,7 +41,7 @@ from model.weights import path_of
 
 SEEDS: Final = (1, 2, 3)
 EPOCHS: Final = 10
-FACES: Final = 6400
+FACES: Final = 4096
 """Faces drawn for an epoch."""
 
 BATCH: Final = 64
@@ -66,26 +68,48 @@ def arms(cache: Path) -> dict[str, tuple[Callable[[], Any], float]]:
     }
 
 
-def study(path: Path, cache: Path, result: Path, watcher: Watcher) -> dict[str, Any]:
-    """Run what `result` does not hold yet; returns all of it."""
+def study(path: Path, cache: Path, folder: Path, watcher: Watcher, only: Sequence[str] = ()) -> dict[str, Any]:
+    """Run what `folder` does not hold yet, of the arms in `only` or of all.
+
+    Every run is a file of its own, so several processes can share a folder where each has its own arms.
+
+    Returns:
+        `settings`, `runs` by arm and seed, and, of every arm whose seeds are all there, `ensembles`.
+
+    Raises:
+        InvalidInput: a run in the folder was made with other settings, or there is no such arm.
+    """
     config = msgspec.structs.replace(load_config(path), shrunk=Shrunk(SIDE, COARSE_PADDING))
     configure_backend(config.threads)
+    compared = arms(cache)
+    if set(only) - set(compared):
+        raise InvalidInput(Reason.BAD_BODY, f"no arm {set(only) - set(compared)}, there are {', '.join(compared)}")
     material = gather(config, path, cache, watcher)
-    found: dict[str, Any] = json.loads(result.read_text()) if result.is_file() else {"runs": {}, "ensembles": {}}
-    answers: dict[str, list[Distributions]] = {}
-    for name, (begin, rate) in arms(cache).items():
+    settings = {"config": config.sha256, "side": SIDE, "epochs": EPOCHS, "faces": FACES, "batch": BATCH}
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Any] = {"settings": settings, "runs": {}, "ensembles": {}}
+    for name, (begin, rate) in compared.items():
+        answers: list[Distributions] = []
         for seed in SEEDS:
-            key, kept = f"{name} {seed}", result.parent / f"{result.stem}-{name.replace(' ', '-')}-{seed}.npy"
-            if key not in found["runs"] or not kept.is_file():
+            told, kept = (folder / f"{name.replace(' ', '-')}-{seed}.{kind}" for kind in ("json", "npy"))
+            if not told.is_file() and (not only or name in only):
                 figures, ages = one_run(begin, rate, seed, config, material, cache, watcher)
                 np.save(kept, ages.astype(np.float16))
-                found["runs"][key] = {"arm": name, "seed": seed, **figures}
-                result.write_text(json.dumps(found, indent=1) + "\n")
-                watcher.say(f"{key}: {figures}")
-            answers.setdefault(name, []).append(np.load(kept).astype(np.float32))
-        found["ensembles"][name] = ensembles(answers[name], material)
-    result.write_text(json.dumps(found, indent=1) + "\n")
+                told.write_text(json.dumps({"settings": settings, "arm": name, "seed": seed, **figures}) + "\n")
+                watcher.say(f"{name} {seed}: {figures}")
+            if told.is_file():
+                found["runs"][f"{name} {seed}"] = _kept(told, settings)
+                answers.append(np.load(kept).astype(np.float32))
+        if len(answers) == len(SEEDS):
+            found["ensembles"][name] = ensembles(answers, material)
     return found
+
+
+def _kept(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    run: dict[str, Any] = json.loads(path.read_text())
+    if run.pop("settings") != settings:
+        raise InvalidInput(Reason.BAD_BODY, f"{path} was made with other settings: take another folder, or delete it")
+    return run
 
 
 def one_run(
@@ -161,13 +185,16 @@ def ensembles(answers: Sequence[Distributions], material: Material) -> dict[str,
 
 
 def main() -> None:
-    """Read the arguments, run the study."""
+    """Read the arguments, run the study, print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
-    parser.add_argument("result", type=Path)
+    parser.add_argument("folder", type=Path, help="where finished runs are kept")
+    parser.add_argument("--only", action="append", default=[], metavar="ARM", help="may be given several times")
     parser.add_argument("--cache", type=Path)
     arguments = parser.parse_args()
-    study(arguments.config, arguments.cache or load_settings().cache, arguments.result, PlainWatcher())
+    cache = arguments.cache or load_settings().cache
+    found = study(arguments.config, cache, arguments.folder, PlainWatcher(), arguments.only)
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":

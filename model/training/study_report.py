@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from contracts.errors import InvalidInput, Reason
 from model.evaluation.drawing import Plot, Theme, colour_of, draw, line
 from model.evaluation.markdown import table
 from model.training.card import with_figures
@@ -79,7 +80,17 @@ def candidates(study: dict[str, Any], presets: dict[str, float], speed: Sequence
     Args:
         presets: mean error by name.
         speed: rows of `mairror bench --model`.
+
+    Raises:
+        InvalidInput: a preset was not timed, or an arm has not all its seeds.
     """
+    untimed = set(presets) - {row["preset"] for row in speed}
+    unfinished = set(by_arm(study["runs"])) - set(study["ensembles"])
+    if untimed or unfinished:
+        raise InvalidInput(
+            Reason.EMPTY,
+            f"not timed by `mairror bench --model`: {untimed or '-'}; arms without all seeds: {unfinished or '-'}",
+        )
     found = []
     for arm, runs in by_arm(study["runs"]).items():
         ms = float(np.median([run["cpu_ms_per_face"] for run in runs]))
@@ -134,7 +145,9 @@ def _plot(figure: Figure, report: dict[str, Any], theme: Theme) -> bool:
 
 
 PLOT: Final = Plot(
-    "Left: error by epoch of every network; right: error against processor time a face", (10.5, 4.4), _plot
+    "Left: error by epoch of every network, its longest seed; right: error against processor time a face",
+    (10.5, 4.4),
+    _plot,
 )
 
 
@@ -142,7 +155,7 @@ def write(folder: Path) -> None:
     """Write tables and plot.
 
     Raises:
-        InvalidInput: `study.md` has not both marks.
+        InvalidInput: `study.md` has not both marks, or a figure is missing.
     """
     study = json.loads((folder / "results/study.json").read_text())["figures"]
     speed = json.loads((folder / "results/speed.json").read_text())["figures"]["presets"]

@@ -23,7 +23,7 @@ class Softening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How labels become targets.
 
     Attributes:
-        teachers: who counts, of `TEACHERS`.
+        teachers: who counts in the targets, of `TEACHERS`; `implausible` always asks all of them.
         means: draw the network's mean to the softened target's mean instead of the label itself. For data whose labels
             share a habit: what the teachers see then counts in both parts of the loss.
         spread_young, spread_old: standard deviation of the target around the label, years, at 0 and at 60 and more;

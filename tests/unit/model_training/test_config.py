@@ -27,6 +27,10 @@ def test_committed_configurations_are_read(path: Path) -> None:
         ('seed = "one"\n', "seed"),
         ("[augmentation]\nflop = 0.5\n", "flop"),
         ("[softening]\nspread = 1\n", "spread"),
+        ("[softening]\nteachers = []\n", "softening.teachers"),
+        ('[softening]\nteachers = ["nobody"]\n', "nobody"),
+        ("[shrunk]\nsize = 1\npadding = 0.45\n", "within size 224"),
+        ("[shrunk]\nsize = 112\npadding = 0.2\n", "coarse chip out of padding 0.45, not 0.2"),
     ],
 )
 def test_what_is_not_understood_is_named(change: str, words: str, tmp_path: Path) -> None:

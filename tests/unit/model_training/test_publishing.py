@@ -32,10 +32,13 @@ def test_a_finished_run_becomes_a_preset(
     path = config(tmp_path, own)
     folder.mkdir()
     manifest = json.loads((PRESETS / "mairror-age-1/manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"input_size": 64}))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InvalidInput, match=r"run `mairror train .*tiny\.toml` first"):
         publish(path, own_cache, folder, Silent())
     train(path, own_cache, Silent())
+    with pytest.raises(InvalidInput, match=r"states .*, 224, 0\.45\), .* learned with .*, 64, 0\.45\)"):
+        publish(path, own_cache, folder, Silent())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"input_size": 64}))
     publish(path, own_cache, folder, Silent())
     found = parse_manifest((folder / "manifest.json").read_bytes(), "mairror-age-1")
     assert found.weights.sha256 == file_digest(folder / "weights.npz")

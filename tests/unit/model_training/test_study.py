@@ -30,7 +30,7 @@ def test_every_run_is_kept_and_not_made_twice(
         monkeypatch.setattr(study, name, value)
     some = study.arms(own_cache)["one trunk, a quarter as wide"]
     monkeypatch.setattr(study, "arms", lambda _cache: {"small": some})
-    path, result = config(tmp_path, faces), tmp_path / "study.json"
+    path, result = config(tmp_path, faces), tmp_path / "study"
     found = study.study(path, own_cache, result, Silent())
     assert set(found["runs"]) == {"small 1", "small 2"}
     for run in found["runs"].values():
