@@ -3,7 +3,8 @@
     python -m model.training.study_report docs
 
 Reads `results/study.json` (`model.training.study`, with commit and machine by `apps.bench.machine`), the presets'
-`results/<preset>-validation.json` and `results/speed.json` in that folder.
+`results/<preset>-validation.json`, `results/speed.json` and `results/side-by-side.json` (`mairror evaluate --sweeps`)
+there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ import numpy as np
 from contracts.errors import InvalidInput, Reason
 from model.evaluation.drawing import Plot, Theme, colour_of, draw, line
 from model.evaluation.markdown import table
+from model.evaluation.plots import PLOTS
 from model.training.card import with_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKS: Final = ("<!-- study -->\n", "<!-- /study -->")
+SWEPT: Final = ("<!-- sweeps -->\n", "<!-- /sweeps -->")
+
+HARM: Final = 0.5
+"""A change that adds so many years to the error, and surely more than nothing (95 %), does harm."""
 
 WITHIN: Final = (0.5, 1.0, 2.0, 3.0)
 """How many years worse than the best a smaller network may be."""
@@ -121,6 +127,25 @@ def smallest_table(found: Sequence[Candidate]) -> str:
     return table(["years worse than the best at most", "fewest parameters", "quickest"], rows)
 
 
+def limits_table(swept: dict[str, Any]) -> str:
+    """By knob of the sweeps: what does harm, and the worst level."""
+    header = ["change", "does harm", "worst", "error there", "not found", "no answer", "interval holds"]
+    rows = []
+    for knob, one in swept["sweeps"].items():
+        harm = [level for level in one["levels"] if level["change"] >= HARM and level["change_95"][0] > 0]
+        worst = max(one["levels"], key=lambda level: level["mae"])
+        rows.append(
+            [
+                f"{knob}{', ' + one['unit'] if one['unit'] else ''}",
+                " ".join(f"{level['level']:g}" for level in harm) or "nothing tried",
+                f"{worst['level']:g}",
+                f"{worst['mae']:.1f} ({worst['change']:+.1f})",
+                *(f"{worst[key]:.0%}" for key in ("missed", "abstained", "coverage")),
+            ]
+        )
+    return table(header, rows)
+
+
 def _plot(figure: Figure, report: dict[str, Any], theme: Theme) -> bool:
     left, right = figure.subplots(1, 2)
     for index, (arm, runs) in enumerate(by_arm(report["runs"]).items()):
@@ -164,10 +189,15 @@ def write(folder: Path) -> None:
     ]
     found = candidates(study, {one["preset"]: one["mae"] for one in results}, speed)
     text = f"{arms_table(study)}\n\n{smallest_table(found)}\n"
+    evaluated = json.loads((folder / "results/side-by-side.json").read_text())["figures"]
+    swept = next(iter(evaluated["presets"].values()))["sweeps"]
+    words = f"{swept['n']} faces, untouched {swept['untouched']['mae']:.2f} years."
     page = folder / "study.md"
-    page.write_text(with_figures(page.read_text(), text, MARKS))
+    told = with_figures(page.read_text(), text, MARKS)
+    page.write_text(with_figures(told, f"{words}\n\n{limits_table(swept)}\n", SWEPT))
     drawn = {"runs": study["runs"], "candidates": [{key: getattr(one, key) for key in one.__slots__} for one in found]}
     draw("study", PLOT, drawn, folder / "pictures")
+    draw("sweeps", PLOTS["sweeps"], evaluated, folder / "pictures")
 
 
 def main() -> None:
