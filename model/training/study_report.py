@@ -38,6 +38,8 @@ WITHIN: Final = (0.5, 1.0, 2.0, 3.0)
 
 BATCH: Final = "16"
 
+TICKS: Final = (0.3, 1.0, 3.0, 10.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -157,12 +159,16 @@ def _plot(figure: Figure, report: dict[str, Any], theme: Theme) -> bool:
         together = "together" in one["name"]
         right.plot(one["cpu_ms"], one["mae"], "D" if together else "o", color=colour, markersize=6)
         if one["name"].startswith("`"):
-            right.annotate(one["name"].strip("`"), (one["cpu_ms"], one["mae"]), (6, 4), textcoords="offset points")
+            right.annotate(
+                one["name"].strip("`"), (one["cpu_ms"], one["mae"]), (7, -9), textcoords="offset points", fontsize=9
+            )
     left.set_title("Error while learning, years")
     left.set_xlabel("epoch (the seed that learned longest)")
     left.set_ylim(bottom=0)
-    left.legend(loc="lower left")
+    left.legend(loc="upper right")
     right.set_xscale("log")
+    right.set_xticks(TICKS, [f"{ms:g}" for ms in TICKS])
+    right.minorticks_off()
     right.set_title("Error by price, years")
     right.set_xlabel("processor time a face, ms; diamond: three seeds together")
     right.set_ylim(bottom=0)
