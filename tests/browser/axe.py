@@ -20,7 +20,17 @@ INTEGRITY = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNN
 GRAVE = ("serious", "critical")
 
 RUN = """async (grave) => {
-  const found = await axe.run(document, {resultTypes: ["violations"], elementRef: true});
+  // while Streamlit's script runs, elements of the last run are faded and a Stop button comes and goes
+  const settled = () => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    return !app || (app.dataset.testScriptState !== "running" && !document.querySelector('[data-stale="true"]'));
+  };
+  let found;
+  for (let look = 0; look < 5; look++) {
+    for (let wait = 0; wait < 200 && !settled(); wait++) await new Promise(done => setTimeout(done, 50));
+    found = await axe.run(document, {resultTypes: ["violations"], elementRef: true});
+    if (settled()) break;
+  }
   // ours: what st.html shows, and everything below the root of a component of ours
   const ours = (element) => {
     for (let one = element; one; one = one.parentElement || one.getRootNode().host) {
@@ -76,6 +86,6 @@ def source() -> str:
 
 
 def look(page: Page) -> list[Finding]:
-    """Grave findings on the page as it stands."""
+    """Grave findings on the page as it stands when its script does not run."""
     page.evaluate(source())
     return [Finding(**found) for found in page.evaluate(RUN, list(GRAVE))]
