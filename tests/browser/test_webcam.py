@@ -233,6 +233,7 @@ def test_five_tabs_at_once_and_all_is_freed_when_they_close(
     wait_for(lambda: process.num_threads() <= threads + 12, 30, f"{threads} threads again")
     # event loops of Streamlit's script threads are closed by the garbage collector, some time
     wait_for(lambda: process.num_fds() <= files + 40, 30, f"{files} open files again")
+    # and with them what their sessions held
     wait_for(lambda: process.memory_full_info().uss - memory < 30e6, 30, "memory within 30 MB of before again")
     grown, after = process.memory_full_info().uss - memory, (process.num_threads(), process.num_fds())
     print(f"threads and files {threads, files} -> {after}, memory {grown / 1e6:+.0f} MB")

@@ -23,14 +23,15 @@ from model.two_scale import AGES, build_two_scale
 from model.two_scale import PADDING as LARGER_PADDING
 from model.two_scale import SIZE as LARGER_SIZE
 from model.weights import path_of
-from tests.unit.model_training.test_running import EVERY_KIND, Silent, own_cache, teacher
+from tests.unit.model_training.test_running import DATA, EVERY_KIND, Silent, own_cache, teacher
 
 __all__ = ["own_cache", "teacher"]
 
 Picture = npt.NDArray[np.uint8]
 SMALL = 64
 
-CONFIG = """
+CONFIG = (
+    """
 name = "mairror-age-1-fast"
 precision = "float32"
 architecture = "mairror-one-scale"
@@ -39,18 +40,16 @@ size = 112
 padding = 0.2
 [distilled]
 preset = "mairror-age-1"
-[data]
-skip = {skip}
-[[data.sets]]
-name = "faces"
-format = "csv"
-path = "{labels}"
+"""
+    + DATA
+    + """
 [fine]
 epochs = 1
 faces = 8
 batch = 4
 from_block = 13
 """
+)
 
 
 def test_a_prepared_chip_becomes_the_one_that_serving_cuts(collins: Picture, hopper: Picture, cache: Path) -> None:

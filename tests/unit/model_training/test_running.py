@@ -14,17 +14,24 @@ from model.training.export import network_arrays
 from model.training.running import train
 from model.two_scale import build_two_scale
 
-CONFIG = """
-name = "mairror-age-1"
-size = 64
-precision = "float32"
-threads = 2
+DATA = """
 [data]
 skip = {skip}
 [[data.sets]]
 name = "faces"
 format = "csv"
 path = "{labels}"
+"""
+
+CONFIG = (
+    """
+name = "mairror-age-1"
+size = 64
+precision = "float32"
+threads = 2
+"""
+    + DATA
+    + """
 [head]
 epochs = 3
 batch = 4
@@ -38,6 +45,7 @@ coarse_from_block = 4
 [softening]
 implausible = 90
 """
+)
 
 EVERY_KIND = '["unreadable", "missing_label", "impossible_age", "duplicate", "near_twin", "no_face"]'
 
